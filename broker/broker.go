@@ -1,0 +1,100 @@
+package broker
+
+import (
+	"context"
+	"errors"
+	"time"
+)
+
+// ErrClosed is returned by [Subscription.Fetch] after Close.
+var ErrClosed = errors.New("subscription is closed")
+
+// Message is what travels.
+type Message struct {
+	// ID names the message. A broker may drop a second message with an ID that
+	// it has seen lately.
+	ID string
+	// Topic is what consumers subscribe to: a category. 1 to 128 characters of
+	// a-z, A-Z, 0-9, '-' and '_'.
+	Topic string
+	// Key spreads messages over the broker's partitions. Messages with one key
+	// stay in one partition, in the order in which they were published. Any
+	// string.
+	Key string
+	// Header is printable ASCII; names are tokens as in HTTP.
+	Header map[string]string
+	Data   []byte
+}
+
+// Publisher sends messages. It is safe for concurrent use, though order holds
+// only for the messages of one caller.
+type Publisher interface {
+	// Publish sends messages in order and waits for the broker's confirmations.
+	// It returns how many of them, counted from the first, are confirmed. It
+	// returns a nil error when and only when that is all of them. Messages
+	// after the confirmed ones may or may not have arrived: the caller resumes
+	// from the first that is not confirmed, so that a repeated message never
+	// overtakes.
+	//
+	// A confirmed message reaches every subscription to its topic at least
+	// once, unless the broker loses its storage.
+	Publish(ctx context.Context, messages []Message) (confirmed int, err error)
+}
+
+// Subscriber opens subscriptions.
+type Subscriber interface {
+	// Subscribe opens the durable subscription of that name, or joins it.
+	// A name has 1 to 128 characters of a-z, A-Z, 0-9, '-' and '_'. It belongs
+	// to one topic; another topic under the same name is an error.
+	//
+	// What was confirmed to publishers after a durable subscription was first
+	// opened is delivered, also when nobody was connected meanwhile. All
+	// members under one name share the messages between them: each goes to one.
+	Subscribe(ctx context.Context, name, topic string, start Start) (Subscription, error)
+}
+
+// Start is where a new durable subscription begins. One that exists goes on
+// from where it was.
+type Start int
+
+const (
+	// FromNow begins with the messages that are published after the
+	// subscription was opened.
+	FromNow Start = iota
+	// FromFirst begins with the first message that the broker still holds.
+	FromFirst
+)
+
+// Subscription is one member's end of a durable subscription. Fetch is for one
+// goroutine at a time; deliveries may be settled from any.
+type Subscription interface {
+	// Fetch waits for messages and returns between 1 and limit of them, in the
+	// order of the broker, without waiting for more than are at hand. When ctx
+	// ends first, it returns its error and no messages, and none is lost: what
+	// was on its way is delivered again.
+	Fetch(ctx context.Context, limit int) ([]Delivery, error)
+
+	// Close gives up this member's end. Messages that were fetched and not
+	// settled are delivered again, to this name's next or other members. The
+	// durable subscription stays.
+	Close() error
+}
+
+// Delivery is a message in hand. It is settled once, by Ack, Nak or Term; one
+// that is not settled within the broker's acknowledgement wait is delivered
+// again, unless InProgress asks for more time. Methods are safe for concurrent
+// use.
+type Delivery interface {
+	Message() Message
+	// Attempt counts the deliveries of this message under this name, from 1.
+	Attempt() int
+	// Ack tells that the message is done with.
+	Ack(ctx context.Context) error
+	// Nak asks for the message again, not before delay.
+	Nak(ctx context.Context, delay time.Duration) error
+	// Term tells that the message must not come again, though it was not
+	// handled. The reason is for the broker's advisories.
+	Term(ctx context.Context, reason string) error
+	// InProgress starts the acknowledgement wait anew.
+	InProgress(ctx context.Context) error
+}

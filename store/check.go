@@ -1,0 +1,133 @@
+package store
+
+import (
+	"fmt"
+	"unicode"
+	"unicode/utf8"
+)
+
+// The limits of the contract. They keep every stored event small enough to
+// pass a NATS server with its default max_payload of 1 MiB, headers included.
+const (
+	MaxEvents        = 10_000    // events in one append
+	MaxData          = 512 << 10 // bytes of one event's data
+	MaxID            = 512       // bytes of a stream id
+	MaxName          = 128       // bytes of a category, event id, type or content type
+	MaxMetadata      = 16 << 10  // bytes of an event's metadata, keys and values together
+	MaxSnapshot      = 64 << 20  // bytes of a snapshot's data
+	maxMetadataField = 4 << 10   // bytes of one metadata value
+)
+
+// Check reports what the contract refuses in the arguments of [Store.Append]
+// as an [*InvalidError]. Every backend calls it before it writes.
+func Check(s Stream, expected Expected, events []Event) error {
+	if err := s.Check(); err != nil {
+		return err
+	}
+	if expected < Any {
+		return invalid("expected version", "%d, want Any, NoStream or a version", expected)
+	}
+	if len(events) == 0 || len(events) > MaxEvents {
+		return invalid("append", "%d events, want 1 to %d", len(events), MaxEvents)
+	}
+	for i := range events {
+		if err := events[i].check(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Check reports what makes s unusable as the name of a stream.
+//
+// A category is 1 to 128 characters of a-z, A-Z, 0-9, '-' and '_', because it
+// becomes a token of the broker's subjects. An id is 1 to 512 bytes of valid
+// UTF-8 without control characters; nothing else is taken from it, so dots,
+// slashes, stars, spaces and quotes are ordinary. Ids that differ in a byte are
+// different ids.
+func (s Stream) Check() error {
+	if s.Category == "" || len(s.Category) > MaxName {
+		return invalid("category", "%d bytes, want 1 to %d", len(s.Category), MaxName)
+	}
+	for _, r := range s.Category {
+		if !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || r == '-' || r == '_') {
+			return invalid("category", "%q has %q, want only a-z A-Z 0-9 - _", s.Category, r)
+		}
+	}
+	if s.ID == "" {
+		return invalid("stream id", "is empty")
+	}
+	return text("stream id", s.ID, MaxID)
+}
+
+func (e *Event) check() error {
+	for _, f := range []struct{ name, value string }{
+		{"event id", e.ID}, {"event type", e.Type}, {"content type", e.ContentType},
+	} {
+		if f.value == "" {
+			return invalid(f.name, "is empty")
+		}
+		if err := text(f.name, f.value, MaxName); err != nil {
+			return err
+		}
+	}
+	if len(e.Data) > MaxData {
+		return invalid("data of "+e.Type, "%d bytes, at most %d", len(e.Data), MaxData)
+	}
+	if y := e.Time.UTC().Year(); y < 1970 || y > 9999 {
+		return invalid("time of "+e.Type, "%v, want a year from 1970 to 9999", e.Time)
+	}
+	return e.Metadata.check()
+}
+
+func (m *Metadata) check() error {
+	total := 0
+	field := func(name, value string) error {
+		total += len(name) + len(value)
+		return text("metadata "+name, value, maxMetadataField)
+	}
+	for _, f := range []struct{ name, value string }{
+		{"correlation id", m.CorrelationID}, {"causation id", m.CausationID}, {"actor", m.Actor},
+	} {
+		if err := field(f.name, f.value); err != nil {
+			return err
+		}
+	}
+	for k, v := range m.Fields {
+		if k == "" {
+			return invalid("metadata", "a field without a name")
+		}
+		if err := text("metadata field name", k, MaxName); err != nil {
+			return err
+		}
+		if err := field(k, v); err != nil {
+			return err
+		}
+	}
+	if total > MaxMetadata {
+		return invalid("metadata", "%d bytes, at most %d", total, MaxMetadata)
+	}
+	return nil
+}
+
+// text refuses what some backend cannot carry unchanged: PostgreSQL has no NUL
+// in text, header values have no line breaks, and broken UTF-8 survives
+// neither.
+func text(field, value string, limit int) error {
+	if len(value) > limit {
+		return invalid(field, "%d bytes, at most %d", len(value), limit)
+	}
+	if !utf8.ValidString(value) {
+		return invalid(field, "%q is not valid UTF-8", value)
+	}
+	for _, r := range value {
+		if unicode.IsControl(r) {
+			return invalid(field, "%q has the control character %U", value, r)
+		}
+	}
+	return nil
+}
+
+func invalid(field, format string, args ...any) error {
+	return &InvalidError{Field: field, Reason: fmt.Sprintf(format, args...)}
+}

@@ -1,0 +1,21 @@
+// Package store is the contract of an event store. Backends implement it
+// (memory, sqlite, ...), [github.com/eventus-go/eventus/store/storetest] proves
+// that they do, and nothing here depends on any of them.
+//
+// The contract is a handful of small interfaces, and one value of a backend
+// implements all of them:
+//
+//   - [Store] appends to streams and reads them.
+//   - [Log] reads the whole store in one order.
+//   - [Outbox] lists what the broker has not confirmed yet.
+//   - [Snapshots] keeps folded states as a cache.
+//   - [Inbox] keeps what each consumer has handled, in the consumer's own
+//     transactions.
+//   - [Watcher] wakes pollers of the same process.
+//
+// # Words
+//
+// A stream is a category and an id. A version counts the events of one stream:
+// 1, 2, 3, without holes. A position is an event's place in the whole log; it
+// grows, and it may have holes. A message is an event with its envelope.
+package store

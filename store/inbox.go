@@ -1,0 +1,86 @@
+package store
+
+import (
+	"context"
+	"time"
+)
+
+// Inbox keeps what each consumer has handled, in the database that the
+// consumer's handlers write to. Tx is that database's transaction: pgx.Tx,
+// *sql.Tx, *memory.Tx.
+//
+// The key of a mark is a consumer and a stream, its value the last handled
+// version. State is one row for each pair, not one for each message. The mark
+// of the zero Stream is special: its value is a position, up to which the
+// consumer has seen the whole log.
+type Inbox[Tx any] interface {
+	DeadLetters[Tx]
+
+	// InTx runs f in a transaction that can write. It commits when f returns
+	// nil, and rolls back and returns f's error as it is when it does not; a
+	// panic of f rolls back and goes on. The context given to f is the one to
+	// use inside.
+	InTx(ctx context.Context, f func(ctx context.Context, tx Tx) error) error
+
+	// Marks returns the consumer's marks for streams, in the order of streams.
+	// It locks them until tx ends: a second transaction that asks for one of
+	// them, stored already or not, waits. Implementations take the locks in one
+	// order, so that two such calls cannot deadlock.
+	Marks(ctx context.Context, tx Tx, consumer string, streams []Stream) ([]Mark, error)
+
+	// SetMarks stores marks. The caller has read them in tx by Marks.
+	SetMarks(ctx context.Context, tx Tx, consumer string, marks []Mark) error
+
+	// Forget removes all marks and dead letters of the consumer: the first half
+	// of a rebuild. The second half, emptying the read model, is the caller's,
+	// in the same transaction.
+	Forget(ctx context.Context, tx Tx, consumer string) error
+
+	// Transient reports whether err, from this inbox or from a handler's use of
+	// the transaction, tells of passing trouble with the database (a lost
+	// connection, a lock timeout, a deadlock, a restart), so that the same work
+	// may succeed later. Such an error never condemns a message.
+	Transient(err error) bool
+}
+
+// Mark is how far a consumer has come in a stream.
+type Mark struct {
+	Stream  Stream
+	Version int64 // the last handled version; 0 when none
+	// Parked tells that the stream has dead letters for this consumer: later
+	// messages queue behind them. SetMarks does not look at it.
+	Parked bool
+}
+
+// DeadLetters holds the messages that a consumer could not handle, and behind
+// each the later messages of its stream, in order.
+type DeadLetters[Tx any] interface {
+	// Park stores a dead letter. One that is already there (same consumer,
+	// stream and version) is left as it is, except that a newer Error and
+	// Attempts replace the old ones when Error is not empty.
+	Park(ctx context.Context, tx Tx, d DeadLetter) error
+
+	// Parked returns up to limit dead letters of one consumer and stream in
+	// ascending order of version, inside tx.
+	Parked(ctx context.Context, tx Tx, consumer string, s Stream, limit int) ([]DeadLetter, error)
+
+	// Unpark removes one dead letter. Removing none is not an error.
+	Unpark(ctx context.Context, tx Tx, consumer string, s Stream, version int64) error
+
+	// ParkedStreams lists the streams that have dead letters for the consumer,
+	// each by its oldest letter, in ascending order of category and id (compared
+	// byte by byte), after the given stream; the zero Stream starts at the
+	// first. It opens a transaction of its own.
+	ParkedStreams(ctx context.Context, consumer string, after Stream, limit int) ([]DeadLetter, error)
+}
+
+// DeadLetter is a message that was set aside, with the reason.
+type DeadLetter struct {
+	Consumer string
+	Message  Message
+	// Error is the handler's last error; empty when the message only queues
+	// behind an earlier one of its stream.
+	Error    string
+	Attempts int
+	ParkedAt time.Time // kept in UTC, cut to the microsecond
+}

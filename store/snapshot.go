@@ -1,0 +1,31 @@
+package store
+
+import "context"
+
+// Snapshot is the folded state of a stream at a version. It is a cache: losing
+// one costs time, never truth.
+type Snapshot struct {
+	Stream Stream
+	// Schema is the version of the state's shape, as the repository declares
+	// it. Snapshots of different schemas live side by side, so that two
+	// releases of a service can run at once.
+	Schema int
+	// Version is the stream's version that the state includes. In a result, 0
+	// means that there is no snapshot.
+	Version     int64
+	ContentType string
+	Data        []byte
+}
+
+// Snapshots keeps the newest snapshot for each stream and schema.
+type Snapshots interface {
+	// ReadSnapshot returns the snapshot of s with that schema together with the
+	// first page of the stream after it, as [Reader.Read] would: one round
+	// trip, one consistent view. Without a snapshot, Snapshot.Version is 0 and
+	// the page starts at version 1.
+	ReadSnapshot(ctx context.Context, s Stream, schema int, limit int) (Snapshot, []Message, error)
+
+	// WriteSnapshot stores snap unless the store has one of the same stream and
+	// schema that is as new or newer. Being too late is not an error.
+	WriteSnapshot(ctx context.Context, snap Snapshot) error
+}

@@ -1,0 +1,60 @@
+package store
+
+import "context"
+
+// Reader reads single streams.
+type Reader interface {
+	// Read returns up to limit messages of s with a version greater than
+	// after, in ascending order of version. A stream without events, and a
+	// stream that ends at after, give an empty page and no error. A page is
+	// shorter than limit only where the stream ends.
+	//
+	// It sees every append that returned before Read was called.
+	Read(ctx context.Context, s Stream, after int64, limit int) ([]Message, error)
+}
+
+// Store is what a repository needs: the truth about single streams.
+// It is safe for concurrent use.
+type Store interface {
+	Reader
+
+	// Append adds events to the end of s and returns the version of the last
+	// one. Events get the versions current+1, current+2, ... in slice order.
+	//
+	// Append is atomic: when it returns nil, all events and one outbox row for
+	// each are committed; when it returns a [*ConflictError] or an
+	// [*InvalidError], nothing was written. After any other error, a lost
+	// connection among them, the outcome is unknown, and the caller finds out
+	// by reading the stream.
+	//
+	// The stream must stand at expected, or Append returns a [*ConflictError].
+	// Of concurrent appends that expect the same version exactly one wins. No
+	// value of expected can open a hole or write a version twice.
+	//
+	// Input that [Check] refuses is refused by every store. The store keeps
+	// neither events nor anything they point to.
+	Append(ctx context.Context, s Stream, expected Expected, events []Event) (version int64, err error)
+}
+
+// Log reads the whole store in the order of positions. The relay's backlog,
+// rebuilds and healing stand on it.
+type Log interface {
+	Reader
+
+	// ReadAll returns up to limit messages of all streams with a position
+	// greater than after, in ascending order of position. It never returns a
+	// message while one with a smaller position may still be committed, so that
+	// a reader who continues after the last position it saw skips none. An
+	// empty page means that the reader is at the head for now.
+	ReadAll(ctx context.Context, after int64, limit int) ([]Message, error)
+}
+
+// Watcher is implemented by stores that tell of their own appends. It is a
+// wake-up for pollers in the same process, never the only way to learn of an
+// append: other processes append as well.
+type Watcher interface {
+	// Watch returns a channel that is closed when an append of this store
+	// value commits after the call. Take the channel first, look for work
+	// second, wait third: then no append falls between.
+	Watch() <-chan struct{}
+}
