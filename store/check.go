@@ -60,14 +60,42 @@ func (s Stream) Check() error {
 	return text("stream id", s.ID, MaxID)
 }
 
+// CheckName reports what makes value unusable as an event id, an event type or
+// a content type; field says which. A name is 1 to 128 bytes of valid UTF-8
+// without control characters.
+func CheckName(field, value string) error {
+	if value == "" {
+		return invalid(field, "is empty")
+	}
+	return text(field, value, MaxName)
+}
+
+// Check reports what the contract refuses in s as an [*InvalidError]. Every
+// backend calls it in [Snapshots.WriteSnapshot].
+func (s *Snapshot) Check() error {
+	if err := s.Stream.Check(); err != nil {
+		return err
+	}
+	if s.Version < 1 {
+		return invalid("snapshot version", "%d, want at least 1", s.Version)
+	}
+	if s.ContentType == "" {
+		return invalid("content type", "is empty")
+	}
+	if err := text("content type", s.ContentType, MaxName); err != nil {
+		return err
+	}
+	if len(s.Data) > MaxSnapshot {
+		return invalid("snapshot data", "%d bytes, at most %d", len(s.Data), MaxSnapshot)
+	}
+	return nil
+}
+
 func (e *Event) check() error {
 	for _, f := range []struct{ name, value string }{
 		{"event id", e.ID}, {"event type", e.Type}, {"content type", e.ContentType},
 	} {
-		if f.value == "" {
-			return invalid(f.name, "is empty")
-		}
-		if err := text(f.name, f.value, MaxName); err != nil {
+		if err := CheckName(f.name, f.value); err != nil {
 			return err
 		}
 	}

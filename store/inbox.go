@@ -22,13 +22,15 @@ type Inbox[Tx any] interface {
 	// use inside.
 	InTx(ctx context.Context, f func(ctx context.Context, tx Tx) error) error
 
-	// Marks returns the consumer's marks for streams, in the order of streams.
+	// Marks returns the consumer's marks for streams: one for each element, in
+	// the same order, whether it is stored or not.
 	// It locks them until tx ends: a second transaction that asks for one of
 	// them, stored already or not, waits. Implementations take the locks in one
 	// order, so that two such calls cannot deadlock.
 	Marks(ctx context.Context, tx Tx, consumer string, streams []Stream) ([]Mark, error)
 
-	// SetMarks stores marks. The caller has read them in tx by Marks.
+	// SetMarks stores marks, forwards or back. The caller has read them in tx by
+	// Marks.
 	SetMarks(ctx context.Context, tx Tx, consumer string, marks []Mark) error
 
 	// Forget removes all marks and dead letters of the consumer: the first half
@@ -79,7 +81,8 @@ type DeadLetter struct {
 	Consumer string
 	Message  Message
 	// Error is the handler's last error; empty when the message only queues
-	// behind an earlier one of its stream.
+	// behind an earlier one of its stream. Any text is accepted: what a backend
+	// cannot carry in it (a NUL, broken UTF-8) it replaces.
 	Error    string
 	Attempts int
 	ParkedAt time.Time // kept in UTC, cut to the microsecond

@@ -16,7 +16,8 @@ type Outbox interface {
 	MarkPublished(ctx context.Context, positions []int64) error
 
 	// Republish puts every message with a position greater than after back
-	// into the outbox and returns how many it put back. It is the cure for a
-	// broker that lost its disk: consumers know duplicates by their version.
+	// into the outbox and returns how many it put back; those that are still
+	// there stay and do not count. It is the cure for a broker that lost its
+	// disk: consumers know duplicates by their version.
 	Republish(ctx context.Context, after int64) (int64, error)
 }

@@ -22,10 +22,12 @@ type Snapshots interface {
 	// ReadSnapshot returns the snapshot of s with that schema together with the
 	// first page of the stream after it, as [Reader.Read] would: one round
 	// trip, one consistent view. Without a snapshot, Snapshot.Version is 0 and
-	// the page starts at version 1.
+	// the page starts at version 1. A stream that [Stream.Check] refuses is an
+	// [*InvalidError].
 	ReadSnapshot(ctx context.Context, s Stream, schema int, limit int) (Snapshot, []Message, error)
 
 	// WriteSnapshot stores snap unless the store has one of the same stream and
-	// schema that is as new or newer. Being too late is not an error.
+	// schema that is as new or newer. Being too late is not an error. What [Snapshot.Check]
+	// refuses is refused.
 	WriteSnapshot(ctx context.Context, snap Snapshot) error
 }

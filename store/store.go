@@ -9,7 +9,9 @@ type Reader interface {
 	// stream that ends at after, give an empty page and no error. A page is
 	// shorter than limit only where the stream ends.
 	//
-	// It sees every append that returned before Read was called.
+	// It sees every append that returned before Read was called. A stream that
+	// [Stream.Check] refuses is an [*InvalidError]. A limit below 1 gives an empty
+	// page, here and in every other method that takes one.
 	Read(ctx context.Context, s Stream, after int64, limit int) ([]Message, error)
 }
 

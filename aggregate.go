@@ -1,0 +1,160 @@
+package eventus
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/eventus-go/eventus/codec"
+	"github.com/eventus-go/eventus/store"
+)
+
+// Aggregate is embedded in the user's aggregate, which adds the decisions:
+// methods that look at the state, refuse with an error, or record events.
+//
+//	type Product struct{ eventus.Aggregate[State, Event] }
+//
+// S is the state that events fold into, E the interface that all events of this
+// aggregate satisfy. The zero value works, without a repository or a store. An
+// aggregate is for one goroutine at a time.
+type Aggregate[S any, E Event[S]] struct {
+	stream   store.Stream
+	state    S
+	stored   int64 // the version the store has, as far as this value knows
+	recorded []E
+	events   *Events[E] // nil in a zero value
+}
+
+// Root is satisfied by a pointer to a struct that embeds [Aggregate], and by
+// nothing else.
+type Root[S any, E Event[S]] interface {
+	root() *Aggregate[S, E]
+}
+
+// ID returns the aggregate's id, empty in a zero value.
+func (a *Aggregate[S, E]) ID() string { return a.stream.ID }
+
+// Version counts the aggregate's events, recorded ones included. It is 0 for an
+// aggregate that nothing has happened to: one that does not exist.
+func (a *Aggregate[S, E]) Version() int64 { return a.stored + int64(len(a.recorded)) }
+
+// State returns the fold of all events, recorded ones included. Only events
+// change it: what State returns is a copy, though maps and slices in it are
+// shared and are not to be written to.
+func (a *Aggregate[S, E]) State() S { return a.state }
+
+// Record says that event has happened: it is applied at once, and the
+// repository stores it with the other events recorded since the aggregate was
+// loaded, all or none. The event is not changed afterwards.
+//
+// Record panics when the aggregate came from a repository and its definition
+// does not list the event's type: that is a mistake in the program, not in its
+// input.
+func (a *Aggregate[S, E]) Record(event E) {
+	if a.events != nil {
+		if _, ok := a.events.nameOf(event); !ok {
+			panic(fmt.Sprintf("eventus: record on %s: %T is not in its definition; add eventus.Type[%[2]T](%q), or record the value and not a pointer to it", a.stream, event, a.stream.Category+"..."))
+		}
+	}
+	event.Apply(&a.state)
+	a.recorded = append(a.recorded, event)
+}
+
+// Recorded returns the events recorded since the aggregate was loaded or saved,
+// in order.
+func (a *Aggregate[S, E]) Recorded() []E { return slices.Clone(a.recorded) }
+
+func (a *Aggregate[S, E]) root() *Aggregate[S, E] { return a }
+
+// core is an aggregate as the repository sees it, which does not know S and E.
+type core interface {
+	// bind gives a new aggregate its name and its table of events.
+	bind(stream store.Stream, events any)
+	// replay applies the next stored message.
+	replay(m store.Message) error
+	// restore takes the state and version of a snapshot. On an error the
+	// aggregate is as it was.
+	restore(snap store.Snapshot) error
+	// snapshot returns the state, encoded, with the version the store has.
+	snapshot() (store.Snapshot, error)
+	// pending returns the recorded events, encoded, and the version that they
+	// were recorded on.
+	pending() (events []store.Event, stored int64, err error)
+	// saved tells that the recorded events are stored, up to version.
+	saved(version int64)
+	name() store.Stream
+	version() int64
+}
+
+func (a *Aggregate[S, E]) bind(stream store.Stream, events any) {
+	a.stream, a.events = stream, events.(*Events[E])
+}
+
+func (a *Aggregate[S, E]) replay(m store.Message) error {
+	if m.Version != a.stored+1 {
+		return fmt.Errorf("the store returned version %d of %s after version %d", m.Version, a.stream, a.stored)
+	}
+	message, _, err := a.events.Decode(m)
+	if err != nil {
+		return err
+	}
+	message.Event.Apply(&a.state)
+	a.stored = m.Version
+	return nil
+}
+
+func (a *Aggregate[S, E]) restore(snap store.Snapshot) error {
+	c, ok := a.events.codecs[snap.ContentType]
+	if !ok {
+		return fmt.Errorf("%w: %q", errContentType, snap.ContentType)
+	}
+	var state S
+	if err := c.Decode(snap.Data, &state); err != nil {
+		return err
+	}
+	a.state, a.stored = state, snap.Version
+	return nil
+}
+
+func (a *Aggregate[S, E]) snapshot() (store.Snapshot, error) {
+	c := a.events.codec
+	data, err := encodeState(c, a.state)
+	if err != nil {
+		return store.Snapshot{}, err
+	}
+	return store.Snapshot{Stream: a.stream, Version: a.stored, ContentType: c.ContentType(), Data: data}, nil
+}
+
+// encodeState turns a codec's or a marshaller's panic into an error: a failing
+// snapshot never fails a save.
+func encodeState(c codec.Codec, state any) (data []byte, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("encode %T: panic: %v", state, p)
+		}
+	}()
+	return c.Encode(state)
+}
+
+var errUnbound = errors.New("the aggregate has no id; make it by the repository's New, Load or Update")
+
+func (a *Aggregate[S, E]) pending() ([]store.Event, int64, error) {
+	if a.events == nil {
+		return nil, 0, errUnbound
+	}
+	events := make([]store.Event, len(a.recorded))
+	for i, event := range a.recorded {
+		encoded, err := a.events.Encode(event)
+		if err != nil {
+			return nil, 0, err
+		}
+		events[i] = encoded
+	}
+	return events, a.stored, nil
+}
+
+func (a *Aggregate[S, E]) saved(version int64) { a.stored, a.recorded = version, nil }
+
+func (a *Aggregate[S, E]) name() store.Stream { return a.stream }
+
+func (a *Aggregate[S, E]) version() int64 { return a.stored }

@@ -1,0 +1,48 @@
+package eventus
+
+import "github.com/eventus-go/eventus/codec"
+
+// ForeignType is a line of a [Foreign] table, made by [Known].
+type ForeignType[E any] struct {
+	entry *eventType[E]
+}
+
+// Foreign declares the events of another service that this one knows, without
+// an aggregate. E is the reader's own word for them, often a small interface.
+//
+//	var Products = eventus.Foreign("product",
+//		eventus.Known("product.created", func(e productCreated) Notice { return Listed{e.Name} }),
+//	)
+//
+// The other service moves on without asking: types that are not declared pass
+// by, and so do fields that the Go types do not have.
+//
+// Foreign panics on a table without lines, a name used twice, and a category or
+// name that a store refuses.
+func Foreign[E any](category string, types ...ForeignType[E]) *Events[E] {
+	events := newEvents[E](category, codec.JSON{AllowUnknownFields: true})
+	events.foreign = true
+	for _, t := range types {
+		events.add(t.entry)
+	}
+	events.finish()
+	return events
+}
+
+// Known declares an event of another service: its wire name, its form as T, and
+// what it means here. The function is called for every message of that name; it
+// returns its argument where T is an E already.
+func Known[T, E any](name string, translate func(T) E) ForeignType[E] {
+	return ForeignType[E]{&eventType[E]{
+		name:    name,
+		goType:  goTypeOf[T](),
+		matches: is[T],
+		decode: func(c codec.Codec, data []byte) (event E, err error) {
+			var foreign T
+			if err := c.Decode(data, &foreign); err != nil {
+				return event, err
+			}
+			return translate(foreign), nil
+		},
+	}}
+}

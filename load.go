@@ -1,0 +1,92 @@
+package eventus
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/eventus-go/eventus/store"
+)
+
+// pageSize is how many messages are read at a time: it bounds the memory of a
+// load, whatever the length of the stream.
+const pageSize = 500
+
+// Load returns the aggregate as it is now, or [ErrNotFound] when nothing has
+// happened to it. It sees every save that returned before Load was called.
+func (r *Repository[A]) Load(ctx context.Context, id string) (A, error) {
+	a, c, err := r.load(ctx, id)
+	if err == nil && c.version() == 0 {
+		err = fmt.Errorf("%s: %w", c.name(), ErrNotFound)
+	}
+	return orNone(a, err)
+}
+
+// LoadAt returns the aggregate as it was at a version, or [ErrNotFound] when it
+// has no such version. It is for looking: what is recorded on it cannot be
+// saved if the aggregate has moved on.
+func (r *Repository[A]) LoadAt(ctx context.Context, id string, version int64) (A, error) {
+	a, c := r.new(id)
+	err := r.replay(ctx, c, nil, func(m *store.Message) bool { return m.Version > version })
+	if err == nil && (version < 1 || c.version() != version) {
+		err = fmt.Errorf("%s at version %d: %w", c.name(), version, ErrNotFound)
+	}
+	return orNone(a, err)
+}
+
+// LoadAsOf returns the aggregate as it was at a time: after the events before
+// the first one that was recorded later. It returns [ErrNotFound] when nothing
+// had happened to it then. Times are those of the writers' clocks.
+func (r *Repository[A]) LoadAsOf(ctx context.Context, id string, at time.Time) (A, error) {
+	a, c := r.new(id)
+	err := r.replay(ctx, c, nil, func(m *store.Message) bool { return m.Time.After(at) })
+	if err == nil && c.version() == 0 {
+		err = fmt.Errorf("%s as of %s: %w", c.name(), at.Format(time.RFC3339Nano), ErrNotFound)
+	}
+	return orNone(a, err)
+}
+
+func orNone[A any](a A, err error) (A, error) {
+	if err != nil {
+		var none A
+		return none, err
+	}
+	return a, nil
+}
+
+// load returns the aggregate, at version 0 when it has no events.
+func (r *Repository[A]) load(ctx context.Context, id string) (A, core, error) {
+	if r.snapshots != nil {
+		if a, c, ok, err := r.loadSnapshot(ctx, id); ok || err != nil {
+			return a, c, err
+		}
+	}
+	a, c := r.new(id)
+	return a, c, r.replay(ctx, c, nil, func(*store.Message) bool { return false })
+}
+
+// replay applies the messages after the aggregate's version, page by page, until
+// stop says that a message is not wanted any more. A first page that is at hand
+// already is given.
+func (r *Repository[A]) replay(ctx context.Context, c core, page []store.Message, stop func(*store.Message) bool) error {
+	for {
+		if page == nil {
+			var err error
+			if page, err = r.store.Read(ctx, c.name(), c.version(), pageSize); err != nil {
+				return fmt.Errorf("load %w", describe(c.name(), err))
+			}
+		}
+		for i := range page {
+			if stop(&page[i]) {
+				return nil
+			}
+			if err := c.replay(page[i]); err != nil {
+				return fmt.Errorf("load %w", err)
+			}
+		}
+		if len(page) < pageSize {
+			return nil
+		}
+		page = nil
+	}
+}

@@ -1,0 +1,96 @@
+package eventus
+
+import (
+	"log/slog"
+	"time"
+
+	"github.com/google/uuid"
+)
+
+// Option configures a [Repository].
+type Option func(*options)
+
+// maxRetryPause bounds the pause between the tries of an Update.
+const maxRetryPause = 100 * time.Millisecond
+
+type options struct {
+	snapshotEvery  int64
+	snapshotSchema int
+	maxRetries     uint64
+	retryBase      time.Duration
+	clock          func() time.Time
+	newID          func() string
+	logger         *slog.Logger
+}
+
+func defaultOptions() options {
+	return options{
+		snapshotSchema: 1,
+		maxRetries:     20,
+		retryBase:      time.Millisecond,
+		clock:          time.Now,
+		newID:          newEventID,
+		logger:         slog.New(slog.DiscardHandler),
+	}
+}
+
+// newEventID returns a UUIDv7 (RFC 9562): ids made later sort later, which
+// keeps an index on them compact.
+func newEventID() string { return uuid.Must(uuid.NewV7()).String() }
+
+// SnapshotEvery makes the repository store a snapshot of the state whenever a
+// save takes an aggregate past a multiple of n events, and load from it. The
+// default is 0: no snapshots. The state must survive the definition's codec.
+//
+// A snapshot is a cache. One that cannot be read means a replay, and one that
+// cannot be written is logged and fails no save.
+func SnapshotEvery(n int) Option {
+	return func(o *options) { o.snapshotEvery = int64(n) }
+}
+
+// SnapshotVersion declares the version of the state's shape; the default is 1.
+// Raise it when the state or an Apply changes: snapshots of another version are
+// not read.
+func SnapshotVersion(version int) Option {
+	return func(o *options) { o.snapshotSchema = version }
+}
+
+// Retries sets how often [Repository.Update] tries again after a conflict, and
+// the pause before the first retry. Pauses double up to 100 ms, and a random
+// half of each is left out, so that losers of one race do not meet again. The
+// default is 20 retries from 1 ms; 0 retries is one try.
+func Retries(limit int, base time.Duration) Option {
+	return func(o *options) { o.maxRetries, o.retryBase = uint64(max(0, limit)), max(base, time.Microsecond) }
+}
+
+// WithClock sets the source of [Message.Time]; the default is [time.Now].
+func WithClock(now func() time.Time) Option {
+	return func(o *options) { o.clock = now }
+}
+
+// WithIDs sets the source of [Message.ID]; the default makes UUIDv7. Ids must be
+// unique in the whole world.
+func WithIDs(newID func() string) Option {
+	return func(o *options) { o.newID = newID }
+}
+
+// WithLogger sets where the repository tells of snapshots that failed; the
+// default is nowhere.
+func WithLogger(logger *slog.Logger) Option {
+	return func(o *options) { o.logger = logger }
+}
+
+// UpdateOption configures one [Repository.Update].
+type UpdateOption func(*updateOptions)
+
+type updateOptions struct {
+	expected *int64
+}
+
+// Expect makes [Repository.Update] go ahead only when the aggregate is at the
+// version that the caller has seen, in a form or an ETag for example; 0 expects
+// that it does not exist. An aggregate at another version gives
+// [ErrConflict] at once: no second try could make the caller's view fresh.
+func Expect(version int64) UpdateOption {
+	return func(o *updateOptions) { o.expected = &version }
+}

@@ -1,0 +1,133 @@
+package eventus
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/eventus-go/eventus/store"
+	"github.com/sethvargo/go-retry"
+)
+
+// Repository loads and stores the aggregates of one definition. It is safe for
+// concurrent use, keeps no aggregate, and costs nothing to make.
+type Repository[A any] struct {
+	category  string
+	new       func(id string) (A, core)
+	core      func(A) core
+	events    any // the definition's *Events[E], for History
+	store     store.Store
+	snapshots store.Snapshots // nil when there are none
+	options
+}
+
+// NewRepository returns a repository of the definition's aggregates in s.
+// Snapshots need a store that implements [store.Snapshots], as all of Eventus
+// do; asking for them over another store panics.
+func NewRepository[A, E any](s store.Store, d *Definition[A, E], opts ...Option) *Repository[A] {
+	r := &Repository[A]{
+		category: d.category,
+		new:      d.new,
+		core:     d.core,
+		events:   d.Events,
+		store:    s,
+		options:  defaultOptions(),
+	}
+	for _, opt := range opts {
+		opt(&r.options)
+	}
+	if r.snapshotEvery > 0 {
+		snapshots, ok := s.(store.Snapshots)
+		if !ok {
+			panic(fmt.Sprintf("eventus: repository of %s: %T keeps no snapshots; leave out SnapshotEvery", d.category, s))
+		}
+		r.snapshots = snapshots
+	}
+	return r
+}
+
+// New returns an aggregate without events. It says nothing about the store: a
+// [Repository.Save] finds out whether the id is taken.
+func (r *Repository[A]) New(id string) A {
+	a, _ := r.new(id)
+	return a
+}
+
+// Save stores the events recorded on a since it was loaded or saved: all of
+// them, or none. Without recorded events it does nothing.
+//
+// When the stream is no longer at the version that a was loaded at, Save
+// returns [ErrConflict], nothing is written, and a keeps its recorded events;
+// they were decided on an old state, so the cure is to load and decide again,
+// as [Repository.Update] does, not to save again. After an error that is
+// neither ErrConflict nor [ErrInvalid], such as a lost connection, the events
+// may or may not be stored.
+func (r *Repository[A]) Save(ctx context.Context, a A) error {
+	return r.save(ctx, r.core(a))
+}
+
+func (r *Repository[A]) save(ctx context.Context, c core) error {
+	events, stored, err := c.pending()
+	if err != nil {
+		return fmt.Errorf("save %s: %w", r.category, err)
+	}
+	if len(events) == 0 {
+		return nil
+	}
+	now, metadata := r.clock(), MetadataFrom(ctx)
+	for i := range events {
+		events[i].ID = r.newID()
+		events[i].Time = now
+		events[i].Metadata = metadata
+	}
+	version, err := r.store.Append(ctx, c.name(), store.Expected(stored), events)
+	if err != nil {
+		return fmt.Errorf("save %w", describe(c.name(), err))
+	}
+	c.saved(version)
+	r.writeSnapshot(ctx, c, stored)
+	return nil
+}
+
+// describe puts the stream before an error that does not name it.
+func describe(s store.Stream, err error) error {
+	if errors.Is(err, ErrConflict) {
+		return err
+	}
+	return fmt.Errorf("%s: %w", s, err)
+}
+
+// Update loads the aggregate, lets decide look at it and record events, and
+// saves them. An id without events gives decide an aggregate at version 0.
+//
+// When another writer was first, the whole is done again on the fresh state:
+// decide may run several times, each time on a new aggregate, and has no
+// effects of its own. After the last try ([Retries]) Update returns
+// [ErrConflict]. An error of decide is returned as it is, and nothing is
+// written; nor is anything when decide records nothing.
+func (r *Repository[A]) Update(ctx context.Context, id string, decide func(A) error, opts ...UpdateOption) error {
+	var o updateOptions
+	for _, opt := range opts {
+		opt(&o)
+	}
+	backoff := retry.NewExponential(r.retryBase)
+	backoff = retry.WithJitterPercent(50, retry.WithCappedDuration(maxRetryPause, backoff))
+	backoff = retry.WithMaxRetries(r.maxRetries, backoff)
+	return retry.Do(ctx, backoff, func(ctx context.Context) error {
+		a, c, err := r.load(ctx, id)
+		if err != nil {
+			return err
+		}
+		if o.expected != nil && *o.expected != c.version() {
+			return fmt.Errorf("save %w", &ConflictError{Stream: c.name(), Expected: store.Expected(*o.expected), Actual: c.version()})
+		}
+		if err := decide(a); err != nil {
+			return err
+		}
+		err = r.save(ctx, c)
+		if o.expected == nil && errors.Is(err, ErrConflict) {
+			return retry.RetryableError(err)
+		}
+		return err
+	})
+}

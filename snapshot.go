@@ -1,0 +1,63 @@
+package eventus
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"github.com/eventus-go/eventus/store"
+)
+
+// snapshotTimeout bounds how long a save that has succeeded waits for its
+// snapshot.
+const snapshotTimeout = 5 * time.Second
+
+// loadSnapshot returns the aggregate from its snapshot and what came after, in
+// one round trip to the store where that is less than a page. ok is false when
+// the snapshot cannot be used: then the caller replays the stream.
+func (r *Repository[A]) loadSnapshot(ctx context.Context, id string) (a A, c core, ok bool, err error) {
+	a, c = r.new(id)
+	snap, page, err := r.snapshots.ReadSnapshot(ctx, c.name(), r.snapshotSchema, pageSize)
+	if err != nil {
+		if ctx.Err() != nil {
+			return a, c, false, describe(c.name(), err)
+		}
+		r.snapshotFailed("read", c.name(), err)
+		return a, c, false, nil
+	}
+	if snap.Version > 0 {
+		if err := c.restore(snap); err != nil {
+			r.snapshotFailed("decode", c.name(), err)
+			return a, c, false, nil
+		}
+	}
+	if page == nil {
+		page = []store.Message{}
+	}
+	err = r.replay(ctx, c, page, func(*store.Message) bool { return false })
+	return a, c, err == nil, err
+}
+
+// writeSnapshot stores a snapshot when the save took the aggregate past a
+// multiple of snapshotEvery.
+func (r *Repository[A]) writeSnapshot(ctx context.Context, c core, before int64) {
+	if r.snapshots == nil || c.version()/r.snapshotEvery == before/r.snapshotEvery {
+		return
+	}
+	// The events are stored: a request that ends now must not cost the snapshot.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), snapshotTimeout)
+	defer cancel()
+	snap, err := c.snapshot()
+	if err == nil {
+		snap.Schema = r.snapshotSchema
+		err = r.snapshots.WriteSnapshot(ctx, snap)
+	}
+	if err != nil {
+		r.snapshotFailed("write", c.name(), err)
+	}
+}
+
+func (r *Repository[A]) snapshotFailed(what string, stream store.Stream, err error) {
+	r.logger.Warn("snapshot not used, the stream is replayed instead",
+		slog.String("failed", what), slog.String("category", stream.Category), slog.String("id", stream.ID), slog.Any("error", err))
+}
