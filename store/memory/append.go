@@ -1,0 +1,38 @@
+package memory
+
+import (
+	"context"
+
+	"github.com/eventus-go/eventus/store"
+)
+
+// Append implements [store.Store].
+func (s *Store) Append(ctx context.Context, stream store.Stream, expected store.Expected, events []store.Event) (int64, error) {
+	if err := store.Check(stream, expected, events); err != nil {
+		return 0, err
+	}
+	unlock, err := s.lock(ctx)
+	if err != nil {
+		return 0, err
+	}
+	defer unlock()
+
+	version := int64(len(s.streams[stream]))
+	if expected != store.Any && int64(expected) != version {
+		return 0, &store.ConflictError{Stream: stream, Expected: expected, Actual: version}
+	}
+	for _, e := range events {
+		version++
+		s.streams[stream] = append(s.streams[stream], len(s.log))
+		s.published = append(s.published, false)
+		s.log = append(s.log, store.Message{
+			Event:    cloneEvent(e),
+			Stream:   stream,
+			Version:  version,
+			Position: int64(len(s.log)) + 1,
+		})
+	}
+	close(s.appended)
+	s.appended = make(chan struct{})
+	return version, nil
+}

@@ -1,0 +1,167 @@
+package memory
+
+import (
+	"context"
+	"errors"
+
+	"github.com/eventus-go/eventus/store"
+)
+
+// Tx is a transaction of a [Store]'s inbox. What it changes shows after its
+// commit, all at once. It belongs to the function that [Store.InTx] runs and
+// must not be used after that function has returned, or by two goroutines at
+// once.
+type Tx struct {
+	store    *Store
+	forgot   map[string]bool                 // consumers whose stored state is gone
+	marks    map[inboxKey]int64              // set in this transaction
+	letters  map[inboxKey][]store.DeadLetter // changed in this transaction; nil when all are gone
+	onCommit []func()
+}
+
+type inboxKey struct {
+	consumer string
+	stream   store.Stream
+}
+
+// OnCommit stages f: a handler's write to a read model in memory. Staged
+// functions run in order when the transaction commits, before any other
+// transaction can see its marks; when it rolls back, they do not run. They must
+// not panic and must not start a transaction of the same store.
+func (tx *Tx) OnCommit(f func()) { tx.onCommit = append(tx.onCommit, f) }
+
+// txKey marks the context of a running transaction of the store.
+type txKey struct{ *Store }
+
+// InTx implements [store.Inbox]. One transaction runs at a time; the others
+// wait for it, or for the end of their context.
+//
+// Inside f, an append to the store is an append of its own: it stays when the
+// transaction rolls back. A transaction inside f is refused, since it would wait
+// for its own end.
+func (s *Store) InTx(ctx context.Context, f func(ctx context.Context, tx *Tx) error) error {
+	if ctx.Value(txKey{s}) != nil {
+		return errors.New("a transaction inside a transaction of the same store: use the one at hand")
+	}
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	select {
+	case s.writer <- struct{}{}:
+		defer func() { <-s.writer }()
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	tx := &Tx{
+		store:   s,
+		forgot:  make(map[string]bool),
+		marks:   make(map[inboxKey]int64),
+		letters: make(map[inboxKey][]store.DeadLetter),
+	}
+	defer func() { tx.store = nil }()
+	if err := f(context.WithValue(ctx, txKey{s}, true), tx); err != nil {
+		return err
+	}
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	tx.commit()
+	return nil
+}
+
+// commit runs the staged functions before it takes mu: they may lock what
+// readers of the store hold. Nobody else can look at marks meanwhile, because
+// the transaction still holds writer.
+func (tx *Tx) commit() {
+	for _, f := range tx.onCommit {
+		f()
+	}
+	s := tx.store
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for consumer := range tx.forgot {
+		delete(s.marks, consumer)
+		delete(s.letters, consumer)
+	}
+	for k, v := range tx.marks {
+		put(s.marks, k, v)
+	}
+	for k, v := range tx.letters {
+		if len(v) == 0 {
+			delete(s.letters[k.consumer], k.stream)
+		} else {
+			put(s.letters, k, v)
+		}
+	}
+}
+
+func put[V any](m map[string]map[store.Stream]V, k inboxKey, v V) {
+	if m[k.consumer] == nil {
+		m[k.consumer] = make(map[store.Stream]V)
+	}
+	m[k.consumer][k.stream] = v
+}
+
+// check tells whether tx may be used now.
+func (s *Store) check(ctx context.Context, tx *Tx) error {
+	if tx.store != s {
+		return errors.New("the transaction has ended or belongs to another store")
+	}
+	return ctx.Err()
+}
+
+// Marks implements [store.Inbox]. The locks are held already: one transaction
+// runs at a time.
+func (s *Store) Marks(ctx context.Context, tx *Tx, consumer string, streams []store.Stream) ([]store.Mark, error) {
+	if err := s.check(ctx, tx); err != nil {
+		return nil, err
+	}
+	marks := make([]store.Mark, len(streams))
+	for i, stream := range streams {
+		k := inboxKey{consumer, stream}
+		marks[i] = store.Mark{Stream: stream, Version: tx.mark(k), Parked: len(tx.parked(k)) > 0}
+	}
+	return marks, nil
+}
+
+func (tx *Tx) mark(k inboxKey) int64 {
+	if v, ok := tx.marks[k]; ok || tx.forgot[k.consumer] {
+		return v
+	}
+	tx.store.mu.RLock()
+	defer tx.store.mu.RUnlock()
+	return tx.store.marks[k.consumer][k.stream]
+}
+
+// SetMarks implements [store.Inbox].
+func (s *Store) SetMarks(ctx context.Context, tx *Tx, consumer string, marks []store.Mark) error {
+	if err := s.check(ctx, tx); err != nil {
+		return err
+	}
+	for _, m := range marks {
+		tx.marks[inboxKey{consumer, m.Stream}] = m.Version
+	}
+	return nil
+}
+
+// Forget implements [store.Inbox].
+func (s *Store) Forget(ctx context.Context, tx *Tx, consumer string) error {
+	if err := s.check(ctx, tx); err != nil {
+		return err
+	}
+	tx.forgot[consumer] = true
+	for k := range tx.marks {
+		if k.consumer == consumer {
+			delete(tx.marks, k)
+		}
+	}
+	for k := range tx.letters {
+		if k.consumer == consumer {
+			delete(tx.letters, k)
+		}
+	}
+	return nil
+}
+
+// Transient implements [store.Inbox]. Memory has no passing trouble.
+func (s *Store) Transient(error) bool { return false }

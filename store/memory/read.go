@@ -1,0 +1,49 @@
+package memory
+
+import (
+	"context"
+
+	"github.com/eventus-go/eventus/store"
+)
+
+// Read implements [store.Reader].
+func (s *Store) Read(ctx context.Context, stream store.Stream, after int64, limit int) ([]store.Message, error) {
+	if err := stream.Check(); err != nil {
+		return nil, err
+	}
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return s.read(stream, after, limit), nil
+}
+
+// read is called with mu held.
+func (s *Store) read(stream store.Stream, after int64, limit int) []store.Message {
+	var page []store.Message
+	for _, i := range window(s.streams[stream], after, limit) {
+		page = append(page, cloneMessage(s.log[i]))
+	}
+	return page
+}
+
+// ReadAll implements [store.Log].
+func (s *Store) ReadAll(ctx context.Context, after int64, limit int) ([]store.Message, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	var page []store.Message
+	for _, m := range window(s.log, after, limit) {
+		page = append(page, cloneMessage(m))
+	}
+	return page, nil
+}
+
+// window returns up to limit elements of all after the first after ones.
+func window[T any](all []T, after int64, limit int) []T {
+	rest := all[min(max(after, 0), int64(len(all))):]
+	return rest[:min(max(limit, 0), len(rest))]
+}
