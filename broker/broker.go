@@ -21,7 +21,9 @@ type Message struct {
 	// stay in one partition, in the order in which they were published. Any
 	// string.
 	Key string
-	// Header is printable ASCII; names are tokens as in HTTP.
+	// Header is printable ASCII; names are tokens as in HTTP, values neither
+	// begin nor end with a space. A backend may refuse the few names that its
+	// own protocol takes, and says which.
 	Header map[string]string
 	Data   []byte
 }
@@ -35,6 +37,9 @@ type Publisher interface {
 	// after the confirmed ones may or may not have arrived: the caller resumes
 	// from the first that is not confirmed, so that a repeated message never
 	// overtakes.
+	//
+	// When [Message.Check] refuses one of them, none is sent. Publish keeps
+	// nothing of messages after it returned.
 	//
 	// A confirmed message reaches every subscription to its topic at least
 	// once, unless the broker loses its storage.
@@ -76,14 +81,16 @@ type Subscription interface {
 
 	// Close gives up this member's end. Messages that were fetched and not
 	// settled are delivered again, to this name's next or other members. The
-	// durable subscription stays.
+	// durable subscription stays. A Fetch that waits returns [ErrClosed].
+	// Closing again does nothing.
 	Close() error
 }
 
 // Delivery is a message in hand. It is settled once, by Ack, Nak or Term; one
 // that is not settled within the broker's acknowledgement wait is delivered
-// again, unless InProgress asks for more time. Methods are safe for concurrent
-// use.
+// again, unless InProgress asks for more time. What is called after that, or
+// after the subscription was closed, does nothing. Methods are safe for
+// concurrent use.
 type Delivery interface {
 	Message() Message
 	// Attempt counts the deliveries of this message under this name, from 1.

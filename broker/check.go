@@ -1,0 +1,63 @@
+package broker
+
+import (
+	"fmt"
+	"strings"
+)
+
+// maxName is the most characters of a topic or of a subscription's name.
+const maxName = 128
+
+// Check reports what the contract refuses in m. Every backend calls it on all
+// messages of a Publish before it sends the first.
+func (m *Message) Check() error {
+	if err := CheckName(m.Topic); err != nil {
+		return fmt.Errorf("message %q: topic %w", m.ID, err)
+	}
+	for name, value := range m.Header {
+		if !isToken(name) {
+			return fmt.Errorf("message %q: header name %q is not a token as in HTTP", m.ID, name)
+		}
+		if !isHeaderValue(value) {
+			return fmt.Errorf("message %q: header %s: %q is not printable ASCII without spaces around it", m.ID, name, value)
+		}
+	}
+	return nil
+}
+
+// CheckName reports what makes name unusable as a topic or as the name of a
+// subscription. Every backend calls it in Subscribe for both.
+func CheckName(name string) error {
+	if name == "" || len(name) > maxName {
+		return fmt.Errorf("%.40q has %d characters, want 1 to %d", name, len(name), maxName)
+	}
+	for _, r := range name {
+		if !isAlphanumeric(r) && r != '-' && r != '_' {
+			return fmt.Errorf("%q has %q, want only a-z A-Z 0-9 - _", name, r)
+		}
+	}
+	return nil
+}
+
+func isAlphanumeric(r rune) bool {
+	return 'a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' || '0' <= r && r <= '9'
+}
+
+// isToken follows RFC 9110, section 5.6.2.
+func isToken(name string) bool {
+	for _, r := range name {
+		if !isAlphanumeric(r) && !strings.ContainsRune("!#$%&'*+-.^_`|~", r) {
+			return false
+		}
+	}
+	return name != ""
+}
+
+func isHeaderValue(value string) bool {
+	for i := range len(value) {
+		if value[i] < ' ' || value[i] > '~' {
+			return false
+		}
+	}
+	return strings.Trim(value, " ") == value
+}

@@ -1,0 +1,115 @@
+package cloudevents
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+// plain reports whether the binding sends c as it is.
+func plain(c byte) bool { return c > ' ' && c <= '~' && c != '"' && c != '%' }
+
+// escape writes the header form of an attribute.
+func escape(s string) string {
+	encoded := 0
+	for i := range len(s) {
+		if !plain(s[i]) {
+			encoded++
+		}
+	}
+	if encoded == 0 {
+		return s
+	}
+	const hex = "0123456789ABCDEF"
+	b := make([]byte, 0, len(s)+2*encoded)
+	for i := range len(s) {
+		if c := s[i]; plain(c) {
+			b = append(b, c)
+		} else {
+			b = append(b, '%', hex[c>>4], hex[c&15])
+		}
+	}
+	return string(b)
+}
+
+// unescape reads an attribute from its header form. It refuses what CloudEvents
+// allows in no attribute: broken UTF-8 and control characters.
+func unescape(s string) (string, error) {
+	s, err := unquote(s)
+	if err != nil {
+		return "", err
+	}
+	if strings.IndexByte(s, '%') >= 0 {
+		if s, err = unpercent(s); err != nil {
+			return "", err
+		}
+	}
+	if !utf8.ValidString(s) {
+		return "", errors.New("is not valid UTF-8")
+	}
+	for _, r := range s {
+		if unicode.IsControl(r) {
+			return "", fmt.Errorf("has the control character %U", r)
+		}
+	}
+	return s, nil
+}
+
+// unquote removes the double quotes that older producers put around values
+// (RFC 7230, section 3.2.6).
+func unquote(s string) (string, error) {
+	if !strings.HasPrefix(s, `"`) {
+		return s, nil
+	}
+	b := make([]byte, 0, len(s))
+	for i := 1; i < len(s); i++ {
+		switch s[i] {
+		case '"':
+			if i != len(s)-1 {
+				return "", errors.New("has text after the closing quote")
+			}
+			return string(b), nil
+		case '\\':
+			if i++; i == len(s) {
+				return "", errors.New("has no closing quote")
+			}
+		}
+		b = append(b, s[i])
+	}
+	return "", errors.New("has no closing quote")
+}
+
+func unpercent(s string) (string, error) {
+	b := make([]byte, 0, len(s))
+	for i := 0; i < len(s); i++ {
+		if s[i] != '%' {
+			b = append(b, s[i])
+			continue
+		}
+		if i+2 >= len(s) {
+			return "", errors.New("ends within a percent sequence")
+		}
+		high, low := nibble(s[i+1]), nibble(s[i+2])
+		if high < 0 || low < 0 {
+			return "", fmt.Errorf("has the broken percent sequence %q", s[i:i+3])
+		}
+		b = append(b, byte(high<<4|low))
+		i += 2
+	}
+	return string(b), nil
+}
+
+// nibble is the value of a hexadecimal digit, or -1.
+func nibble(c byte) int {
+	switch {
+	case '0' <= c && c <= '9':
+		return int(c - '0')
+	case 'a' <= c && c <= 'f':
+		return int(c-'a') + 10
+	case 'A' <= c && c <= 'F':
+		return int(c-'A') + 10
+	}
+	return -1
+}
