@@ -1,0 +1,155 @@
+package storetest
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"sync"
+	"testing"
+
+	"github.com/eventus-go/eventus/store"
+	"pgregory.net/rapid"
+)
+
+func appendClauses[Tx any]() []clause[Tx] {
+	return []clause[Tx]{
+		{"an append returns the version of its last event", func(t *testing.T, b Backend[Tx]) {
+			for i, expected := range []store.Expected{store.NoStream, 3, store.Any} {
+				version := mustAppend(t, b, product, expected, events(fmt.Sprint(i), 3)...)
+				equal(t, "version", version, int64(i+1)*3)
+			}
+		}},
+		{"an append stores its events in order and unchanged", func(t *testing.T, b Backend[Tx]) {
+			first, second := events("first", 2), events("second", 3)
+			mustAppend(t, b, product, store.NoStream, first...)
+			mustAppend(t, b, product, 2, second...)
+			equalMessages(t, "stream", mustRead(t, b, product), page(product, 0, append(first, second...)))
+		}},
+		{"of concurrent appends that expect one version exactly one wins", oneWins[Tx]},
+		{"concurrent appends that expect any version all win, without holes", anyWins[Tx]},
+		{"a conflict tells the stream, the expected and the actual version", func(t *testing.T, b Backend[Tx]) {
+			mustAppend(t, b, product, store.Any, events("a", 5)...)
+			for _, expected := range []store.Expected{store.NoStream, 1, 4, 6, 8, math.MaxInt64} {
+				_, err := b.Append(t.Context(), product, expected, events("b", 2))
+				mustConflict(t, err, product, expected, 5)
+			}
+			_, err := b.Append(t.Context(), other, 1, events("b", 1))
+			mustConflict(t, err, other, 1, 0)
+			equal(t, "messages in the log", len(mustReadAll(t, b)), 5)
+			equal(t, "messages in the outbox", len(mustUnpublished(t, b)), 5)
+		}},
+		{"no expected version opens a hole or writes a version twice", func(t *testing.T, b Backend[Tx]) {
+			streams := 0
+			rapid.Check(t, func(rt *rapid.T) {
+				streams++
+				s := store.Stream{Category: "product", ID: fmt.Sprint(streams)}
+				var version int64
+				for range rapid.IntRange(1, 5).Draw(rt, "appends") {
+					expected := store.Expected(max(-1, version+rapid.Int64Range(-5, 5).Draw(rt, "distance")))
+					n := rapid.IntRange(1, 3).Draw(rt, "events")
+					got, err := b.Append(t.Context(), s, expected, events("x", n))
+					if expected == store.Any || int64(expected) == version {
+						if err != nil || got != version+int64(n) {
+							rt.Fatalf("append at %d of %d: version %d, error %v", expected, version, got, err)
+						}
+						version = got
+					} else if !errors.Is(err, store.ErrConflict) {
+						rt.Fatalf("append at %d of %d: got error %v, want a conflict", expected, version, err)
+					}
+				}
+				stored := mustRead(rt, b, s)
+				noHoles(rt, stored)
+				equal(rt, "messages", int64(len(stored)), version)
+			})
+		}},
+		{"a lost append stores nothing of its events", func(t *testing.T, b Backend[Tx]) {
+			mustAppend(t, b, product, store.NoStream, event("kept"))
+			_, err := b.Append(t.Context(), product, store.NoStream, events("lost", 3))
+			mustConflict(t, err, product, store.NoStream, 1)
+			equalMessages(t, "log", mustReadAll(t, b), page(product, 0, []store.Event{event("kept")}))
+			equalMessages(t, "outbox", mustUnpublished(t, b), page(product, 0, []store.Event{event("kept")}))
+		}},
+	}
+}
+
+// noHoles checks that messages are the versions 1, 2, 3, ... of one stream, at
+// growing positions.
+func noHoles(t tester, messages []store.Message) {
+	t.Helper()
+	var position int64
+	for i, m := range messages {
+		if m.Version != int64(i)+1 || m.Position <= position {
+			t.Fatalf("message %d has version %d at position %d after %d", i+1, m.Version, m.Position, position)
+		}
+		position = m.Position
+	}
+}
+
+func oneWins[Tx any](t *testing.T, b Backend[Tx]) {
+	const writers, rounds = 8, 25
+	for round := range rounds {
+		expected := store.Expected(round * 2)
+		errs := make([]error, writers)
+		var wg sync.WaitGroup
+		for w := range writers {
+			wg.Go(func() {
+				_, errs[w] = b.Append(t.Context(), product, expected, events(fmt.Sprintf("%d-%d", round, w), 2))
+			})
+		}
+		wg.Wait()
+		winner := -1
+		for w, err := range errs {
+			switch {
+			case err != nil:
+				mustConflict(t, err, product, expected, int64(expected)+2)
+			case winner >= 0:
+				t.Fatalf("writers %d and %d both won version %d", winner, w, expected)
+			default:
+				winner = w
+			}
+		}
+		if winner < 0 {
+			t.Fatalf("nobody won version %d", expected)
+		}
+		got, err := b.Read(t.Context(), product, int64(expected), all)
+		if err != nil {
+			t.Fatal(err)
+		}
+		equalMessages(t, "what the round stored", got,
+			page(product, int64(expected), events(fmt.Sprintf("%d-%d", round, winner), 2)))
+	}
+	equal(t, "messages in the log", len(mustReadAll(t, b)), rounds*2)
+	equal(t, "messages in the outbox", len(mustUnpublished(t, b)), rounds*2)
+}
+
+func anyWins[Tx any](t *testing.T, b Backend[Tx]) {
+	const writers, appends = 8, 25
+	var wg sync.WaitGroup
+	for w := range writers {
+		wg.Go(func() {
+			for i := range appends {
+				batch := events(fmt.Sprintf("%d-%d", w, i), 1+i%3)
+				version, err := b.Append(t.Context(), product, store.Any, batch)
+				if err != nil {
+					t.Errorf("append: %v", err)
+					return
+				}
+				first := version - int64(len(batch))
+				got, err := b.Read(t.Context(), product, first, len(batch))
+				if err != nil {
+					t.Errorf("read: %v", err)
+					return
+				}
+				for i := range got {
+					got[i].Position = 0
+				}
+				if diff := diff(got, page(product, first, batch)); diff != "" {
+					t.Errorf("an append is not where it says (-want +got):\n%s", diff)
+					return
+				}
+			}
+		})
+	}
+	wg.Wait()
+	noHoles(t, mustRead(t, b, product))
+}

@@ -1,0 +1,121 @@
+package storetest
+
+import (
+	"bytes"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/eventus-go/eventus/store"
+)
+
+// Bench measures a backend, with payloads of 300 bytes. Every figure is per
+// event ("events/s"), whatever an operation does. open is that of [Run].
+func Bench[Tx any](b *testing.B, open func(t testing.TB) Backend[Tx]) {
+	for _, writers := range []int{1, 16, 64} {
+		b.Run(fmt.Sprintf("append 1 event, writers=%d", writers), func(b *testing.B) { benchAppend(b, open(b), writers, 1) })
+	}
+	for _, n := range []int{100, 1000} {
+		b.Run(fmt.Sprintf("append %d events", n), func(b *testing.B) { benchAppend(b, open(b), 1, n) })
+	}
+	b.Run("read a stream of 10000", func(b *testing.B) {
+		backend := open(b)
+		fill(b, backend, product, 10_000)
+		rate(b, 10_000, func() error {
+			for after := int64(0); ; {
+				page, err := backend.Read(b.Context(), product, after, 500)
+				if err != nil || len(page) == 0 {
+					return err
+				}
+				after = page[len(page)-1].Version
+			}
+		})
+	})
+	b.Run("read the log of 10000", func(b *testing.B) {
+		backend := open(b)
+		for i := range 10 {
+			fill(b, backend, store.Stream{Category: "product", ID: fmt.Sprint(i)}, 1000)
+		}
+		rate(b, 10_000, func() error {
+			for after := int64(0); ; {
+				page, err := backend.ReadAll(b.Context(), after, 500)
+				if err != nil || len(page) == 0 {
+					return err
+				}
+				after = page[len(page)-1].Position
+			}
+		})
+	})
+	b.Run("outbox cycle of 100", func(b *testing.B) {
+		backend := open(b)
+		batch := payloads(100)
+		rate(b, 100, func() error {
+			if _, err := backend.Append(b.Context(), product, store.Any, batch); err != nil {
+				return err
+			}
+			page, err := backend.Unpublished(b.Context(), 100)
+			if err != nil {
+				return err
+			}
+			return backend.MarkPublished(b.Context(), positions(page))
+		})
+	})
+}
+
+// payloads returns n events of 300 bytes each.
+func payloads(n int) []store.Event {
+	all := make([]store.Event, n)
+	for i := range all {
+		all[i] = store.Event{
+			ID: fmt.Sprintf("0198c5a0-7b1e-7000-8000-%012d", i), Type: "product.repriced", ContentType: "application/json",
+			Data: bytes.Repeat([]byte("x"), 300), Time: time.Now(),
+			Metadata: store.Metadata{CorrelationID: "0198c5a0-7b1e-7000-8000-000000000000", Actor: "bench"},
+		}
+	}
+	return all
+}
+
+// benchAppend appends n events at a time from each writer to streams of its own,
+// a new one every 100 appends.
+func benchAppend[Tx any](b *testing.B, backend Backend[Tx], writers, n int) {
+	var done atomic.Int64
+	var wg sync.WaitGroup
+	b.ReportAllocs()
+	b.ResetTimer()
+	for w := range writers {
+		wg.Go(func() {
+			batch := payloads(n)
+			var s store.Stream
+			for i := 0; done.Add(1) <= int64(b.N); i++ {
+				if i%100 == 0 {
+					s = store.Stream{Category: "product", ID: fmt.Sprintf("%d-%d", w, i)}
+				}
+				if _, err := backend.Append(b.Context(), s, store.Expected(i%100*n), batch); err != nil {
+					b.Errorf("append: %v", err)
+					return
+				}
+			}
+		})
+	}
+	wg.Wait()
+	b.ReportMetric(float64(b.N*n)/b.Elapsed().Seconds(), "events/s")
+}
+
+// rate measures f, which handles n events.
+func rate(b *testing.B, n int, f func() error) {
+	b.ReportAllocs()
+	for b.Loop() {
+		if err := f(); err != nil {
+			b.Fatal(err)
+		}
+	}
+	b.ReportMetric(float64(b.N*n)/b.Elapsed().Seconds(), "events/s")
+}
+
+func fill(b *testing.B, backend store.Store, s store.Stream, n int) {
+	if _, err := backend.Append(b.Context(), s, store.Any, payloads(n)); err != nil {
+		b.Fatal(err)
+	}
+}

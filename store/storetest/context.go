@@ -1,0 +1,88 @@
+package storetest
+
+import (
+	"context"
+	"errors"
+	"testing"
+
+	"github.com/eventus-go/eventus/store"
+)
+
+func contextClauses[Tx any]() []clause[Tx] {
+	return []clause[Tx]{
+		{"a context that has ended fails every call, and nothing is written", func(t *testing.T, b Backend[Tx]) {
+			mustAppend(t, b, product, store.NoStream, event("a"))
+			log := mustReadAll(t, b)
+			ctx, cancel := context.WithCancel(t.Context())
+			cancel()
+			for name, call := range calls(b, ctx, log[0].Position) {
+				if err := call(); !errors.Is(err, context.Canceled) {
+					t.Errorf("%s: got error %v, want context.Canceled", name, err)
+				}
+			}
+			equal(t, "log", mustReadAll(t, b), log)
+			equal(t, "outbox", mustUnpublished(t, b), log)
+			snap, _ := mustReadSnapshot(t, b, product, 1, 1)
+			equal(t, "snapshot", snap.Version, 0)
+			mustAppend(t, b, product, 1, event("the store is usable"))
+		}},
+		{"a transaction whose context ends rolls back, and the next one starts", func(t *testing.T, b Backend[Tx]) {
+			ctx, cancel := context.WithCancel(t.Context())
+			err := b.InTx(ctx, func(ctx context.Context, tx Tx) error {
+				if err := change(ctx, b, tx); err != nil {
+					t.Errorf("change: %v", err)
+				}
+				cancel()
+				return nil
+			})
+			if !errors.Is(err, context.Canceled) {
+				t.Fatalf("got error %v, want context.Canceled", err)
+			}
+			mustBeUnchanged(t, b)
+		}},
+		{"who waits for a mark stops waiting when its context ends", func(t *testing.T, b Backend[Tx]) {
+			held, release, done := make(chan struct{}), make(chan struct{}), make(chan error, 1)
+			go func() {
+				done <- b.InTx(t.Context(), func(ctx context.Context, tx Tx) error {
+					defer func() { <-release }()
+					defer close(held)
+					return addOne(ctx, b, tx, []store.Stream{product})
+				})
+			}()
+			<-held
+			ctx, cancel := context.WithCancel(t.Context())
+			waiter := make(chan error, 1)
+			go func() {
+				waiter <- b.InTx(ctx, func(ctx context.Context, tx Tx) error {
+					return addOne(ctx, b, tx, []store.Stream{product})
+				})
+			}()
+			cancel() // before, while or after it begins to wait: it must end in any case
+			if err := <-waiter; err == nil {
+				t.Error("the waiter committed while the mark was held")
+			}
+			close(release)
+			if err := <-done; err != nil {
+				t.Fatalf("the holder: %v", err)
+			}
+			equal(t, "mark", markOf(t, b, "consumer", product), 1)
+		}},
+	}
+}
+
+// calls returns every method that takes a context and can be called outside a
+// transaction.
+func calls[Tx any](b Backend[Tx], ctx context.Context, position int64) map[string]func() error {
+	return map[string]func() error{
+		"Append":        func() error { _, err := b.Append(ctx, product, 1, events("b", 2)); return err },
+		"Read":          func() error { _, err := b.Read(ctx, product, 0, 1); return err },
+		"ReadAll":       func() error { _, err := b.ReadAll(ctx, 0, 1); return err },
+		"Unpublished":   func() error { _, err := b.Unpublished(ctx, 1); return err },
+		"MarkPublished": func() error { return b.MarkPublished(ctx, []int64{position}) },
+		"Republish":     func() error { _, err := b.Republish(ctx, 0); return err },
+		"ReadSnapshot":  func() error { _, _, err := b.ReadSnapshot(ctx, product, 1, 1); return err },
+		"WriteSnapshot": func() error { return b.WriteSnapshot(ctx, snapshot(product, 1, 1)) },
+		"InTx":          func() error { return b.InTx(ctx, func(context.Context, Tx) error { return nil }) },
+		"ParkedStreams": func() error { _, err := b.ParkedStreams(ctx, "c", store.Stream{}, 1); return err },
+	}
+}

@@ -1,0 +1,168 @@
+package storetest
+
+import (
+	"context"
+	"errors"
+	"testing"
+
+	"github.com/eventus-go/eventus/store"
+)
+
+var errHandler = errors.New("the handler failed")
+
+func mustSetMarks[Tx any](t tester, b Backend[Tx], consumer string, marks ...store.Mark) {
+	t.Helper()
+	mustInTx(t, b, func(ctx context.Context, tx Tx) error {
+		streams := make([]store.Stream, len(marks))
+		for i, m := range marks {
+			streams[i] = m.Stream
+		}
+		if _, err := b.Marks(ctx, tx, consumer, streams); err != nil {
+			return err
+		}
+		return b.SetMarks(ctx, tx, consumer, marks)
+	})
+}
+
+// mustHave checks the committed value under key; "" means that there is none.
+func mustHave[Tx any](t testing.TB, b Backend[Tx], key, want string) {
+	t.Helper()
+	got, ok, err := b.Get(t.Context(), key)
+	if err != nil {
+		t.Fatalf("read %s: %v", key, err)
+	}
+	if got != want || ok != (want != "") {
+		t.Fatalf("under %s is %q (there: %v), want %q", key, got, ok, want)
+	}
+}
+
+// change makes one change of every kind that a transaction of the inbox can.
+func change[Tx any](ctx context.Context, b Backend[Tx], tx Tx) error {
+	if _, err := b.Marks(ctx, tx, "consumer", []store.Stream{product, other}); err != nil {
+		return err
+	}
+	if err := b.Put(ctx, tx, "key", "value"); err != nil {
+		return err
+	}
+	if err := b.Park(ctx, tx, letter("consumer", other, 3)); err != nil {
+		return err
+	}
+	return b.SetMarks(ctx, tx, "consumer", []store.Mark{{Stream: product, Version: 7}, {Stream: other, Version: 2}})
+}
+
+// mustBeUnchanged checks that nothing of change is there, and that the next
+// transaction is not held up by what is left of the last.
+func mustBeUnchanged[Tx any](t *testing.T, b Backend[Tx]) {
+	t.Helper()
+	mustHave(t, b, "key", "")
+	equal(t, "marks", marksOf(t, b, "consumer", product, other), []store.Mark{{Stream: product}, {Stream: other}})
+	equal(t, "letters", parkedOf(t, b, "consumer", other), []store.DeadLetter{})
+}
+
+func inboxClauses[Tx any]() []clause[Tx] {
+	return []clause[Tx]{
+		{"a commit keeps marks, dead letters and the handler's writes together", func(t *testing.T, b Backend[Tx]) {
+			mustInTx(t, b, func(ctx context.Context, tx Tx) error { return change(ctx, b, tx) })
+			mustHave(t, b, "key", "value")
+			equal(t, "marks", marksOf(t, b, "consumer", other, product), []store.Mark{
+				{Stream: other, Version: 2, Parked: true}, {Stream: product, Version: 7},
+			})
+			equal(t, "letters", parkedOf(t, b, "consumer", other), []store.DeadLetter{keptLetter("consumer", other, 3)})
+		}},
+		{"an error rolls everything back and comes out as it is", func(t *testing.T, b Backend[Tx]) {
+			err := b.InTx(t.Context(), func(ctx context.Context, tx Tx) error {
+				if err := change(ctx, b, tx); err != nil {
+					t.Errorf("change: %v", err)
+				}
+				return errHandler
+			})
+			if err != errHandler {
+				t.Fatalf("got error %v, want the handler's own", err)
+			}
+			mustBeUnchanged(t, b)
+		}},
+		{"a panic rolls everything back and goes on", func(t *testing.T, b Backend[Tx]) {
+			func() {
+				defer func() {
+					if got := recover(); got != errHandler {
+						t.Errorf("recovered %v, want the handler's own panic", got)
+					}
+				}()
+				_ = b.InTx(t.Context(), func(ctx context.Context, tx Tx) error {
+					if err := change(ctx, b, tx); err != nil {
+						t.Errorf("change: %v", err)
+					}
+					panic(errHandler)
+				})
+			}()
+			mustBeUnchanged(t, b)
+		}},
+		{"a transaction sees its own changes, and nobody else does before the commit", func(t *testing.T, b Backend[Tx]) {
+			mustInTx(t, b, func(ctx context.Context, tx Tx) error {
+				if err := change(ctx, b, tx); err != nil {
+					return err
+				}
+				marks, err := b.Marks(ctx, tx, "consumer", []store.Stream{product, other})
+				if err != nil {
+					return err
+				}
+				equal(t, "marks inside", marks, []store.Mark{{Stream: product, Version: 7}, {Stream: other, Version: 2, Parked: true}})
+				letters, err := b.Parked(ctx, tx, "consumer", other, all)
+				if err != nil {
+					return err
+				}
+				equal(t, "letters inside", letters, []store.DeadLetter{keptLetter("consumer", other, 3)})
+				mustHave(t, b, "key", "")
+				outside, err := b.ParkedStreams(t.Context(), "consumer", store.Stream{}, all)
+				if err != nil {
+					return err
+				}
+				equal(t, "letters outside", outside, []store.DeadLetter{})
+				return nil
+			})
+		}},
+		{"Forget removes all marks and dead letters of the consumer and of no other", func(t *testing.T, b Backend[Tx]) {
+			for _, consumer := range []string{"a", "b"} {
+				mustSetMarks(t, b, consumer, store.Mark{Stream: product, Version: 7}, store.Mark{Version: 99})
+				mustPark(t, b, letter(consumer, product, 8))
+				mustPark(t, b, letter(consumer, other, 1))
+			}
+			mustInTx(t, b, func(ctx context.Context, tx Tx) error {
+				if err := b.SetMarks(ctx, tx, "a", []store.Mark{{Stream: other, Version: 5}}); err != nil {
+					return err
+				}
+				if err := b.Forget(ctx, tx, "a"); err != nil {
+					return err
+				}
+				return b.SetMarks(ctx, tx, "a", []store.Mark{{Version: 1}})
+			})
+			equal(t, "marks of a", marksOf(t, b, "a", product, other, store.Stream{}), []store.Mark{{Stream: product}, {Stream: other}, {Version: 1}})
+			equal(t, "marks of b", marksOf(t, b, "b", product, other, store.Stream{}), []store.Mark{
+				{Stream: product, Version: 7, Parked: true}, {Stream: other, Parked: true}, {Version: 99},
+			})
+			equal(t, "letters of a", mustParkedStreams(t, b, "a", store.Stream{}, all), []store.DeadLetter{})
+			equal(t, "streams of b", len(mustParkedStreams(t, b, "b", store.Stream{}, all)), 2)
+		}},
+		{"a Forget that rolls back forgets nothing", func(t *testing.T, b Backend[Tx]) {
+			mustSetMarks(t, b, "a", store.Mark{Stream: product, Version: 7})
+			mustPark(t, b, letter("a", product, 8))
+			err := b.InTx(t.Context(), func(ctx context.Context, tx Tx) error {
+				if err := b.Forget(ctx, tx, "a"); err != nil {
+					t.Errorf("forget: %v", err)
+				}
+				return errHandler
+			})
+			if err != errHandler {
+				t.Fatalf("got error %v", err)
+			}
+			equal(t, "marks", marksOf(t, b, "a", product), []store.Mark{{Stream: product, Version: 7, Parked: true}})
+		}},
+		{"the handler's own errors are not transient", func(t *testing.T, b Backend[Tx]) {
+			for _, err := range []error{nil, errHandler, store.ErrConflict, store.ErrInvalid, context.Canceled} {
+				if b.Transient(err) {
+					t.Errorf("%v is transient", err)
+				}
+			}
+		}},
+	}
+}

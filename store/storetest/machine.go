@@ -1,0 +1,227 @@
+package storetest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"testing"
+
+	"github.com/eventus-go/eventus/store"
+	"pgregory.net/rapid"
+)
+
+// testModel runs random operations against the backend and the model, and
+// compares every result and, after each step, everything that can be read.
+// -rapid.checks and -rapid.steps make it longer.
+func testModel[Tx any](t *testing.T, open func(t testing.TB) Backend[Tx]) {
+	rapid.Check(t, func(rt *rapid.T) {
+		m := &machine[Tx]{b: open(t), model: model{values: make(map[string]string)}}
+		rt.Repeat(map[string]func(*rapid.T){
+			"":               m.compare,
+			"append":         m.append,
+			"append stale":   m.appendStale,
+			"append invalid": m.appendInvalid,
+			"read a page":    m.read,
+			"mark published": m.markPublished,
+			"republish":      m.republish,
+			"snapshot":       m.snapshot,
+			"transaction":    m.transaction,
+		})
+	})
+}
+
+type machine[Tx any] struct {
+	b     Backend[Tx]
+	model model
+	n     int // names what the machine makes
+}
+
+var (
+	streams   = []store.Stream{product, other, {Category: "order", ID: "p-1"}}
+	consumers = []string{"views", "mail"}
+)
+
+func (m *machine[Tx]) stream(t *rapid.T) store.Stream {
+	return rapid.SampledFrom(streams).Draw(t, "stream")
+}
+
+func (m *machine[Tx]) events(t *rapid.T) []store.Event {
+	m.n++
+	return events(fmt.Sprint(m.n), rapid.IntRange(1, 4).Draw(t, "events"))
+}
+
+func (m *machine[Tx]) append(t *rapid.T) {
+	s, batch := m.stream(t), m.events(t)
+	version := m.model.version(s)
+	expected := rapid.SampledFrom([]store.Expected{store.Any, store.Expected(version)}).Draw(t, "expected")
+	equal(t, "version", mustAppend(t, m.b, s, expected, batch...), version+int64(len(batch)))
+	stored, err := m.b.Read(t.Context(), s, version, len(batch))
+	if err != nil {
+		t.Fatalf("read %s: %v", s, err)
+	}
+	equalMessages(t, "what was appended", stored, page(s, version, batch))
+	var last int64
+	if len(m.model.log) > 0 {
+		last = m.model.log[len(m.model.log)-1].Position
+	}
+	ascending(t, last, stored)
+	m.model.log = append(m.model.log, stored...)
+	m.model.published = append(m.model.published, make([]bool, len(stored))...)
+}
+
+func (m *machine[Tx]) appendStale(t *rapid.T) {
+	s, batch := m.stream(t), m.events(t)
+	version := m.model.version(s)
+	expected := store.Expected(rapid.Int64Range(0, version+4).Filter(func(v int64) bool { return v != version }).Draw(t, "expected"))
+	_, err := m.b.Append(t.Context(), s, expected, batch)
+	mustConflict(t, err, s, expected, version)
+}
+
+func (m *machine[Tx]) appendInvalid(t *rapid.T) {
+	r := rapid.SampledFrom(refusals).Draw(t, "refusal")
+	_, err := m.b.Append(t.Context(), r.stream, r.expected, r.events)
+	mustInvalid(t, err)
+}
+
+func (m *machine[Tx]) read(t *rapid.T) {
+	s := m.stream(t)
+	after, limit := rapid.Int64Range(0, 10).Draw(t, "after"), rapid.IntRange(0, 10).Draw(t, "limit")
+	got, err := m.b.Read(t.Context(), s, after, limit)
+	if err != nil {
+		t.Fatalf("read %s: %v", s, err)
+	}
+	equal(t, "page of the stream", got, m.model.read(s, after, limit))
+	got, err = m.b.Unpublished(t.Context(), limit)
+	if err != nil {
+		t.Fatalf("read the outbox: %v", err)
+	}
+	equal(t, "page of the outbox", got, m.model.unpublished(limit))
+}
+
+func (m *machine[Tx]) markPublished(t *rapid.T) {
+	var marked []int64
+	for i, message := range m.model.log {
+		if rapid.Bool().Draw(t, "published") {
+			marked = append(marked, message.Position)
+			m.model.published[i] = true
+		}
+	}
+	mustPublish(t, m.b, marked...)
+}
+
+func (m *machine[Tx]) republish(t *rapid.T) {
+	after := rapid.SampledFrom(append(positions(m.model.log), 0)).Draw(t, "after")
+	n, err := m.b.Republish(t.Context(), after)
+	if err != nil {
+		t.Fatalf("republish after %d: %v", after, err)
+	}
+	equal(t, "messages put back", n, m.model.republish(after))
+}
+
+func (m *machine[Tx]) snapshot(t *rapid.T) {
+	s := m.stream(t)
+	version := m.model.version(s)
+	if version == 0 {
+		return
+	}
+	m.n++
+	snap := snapshot(s, rapid.IntRange(1, 2).Draw(t, "schema"), rapid.Int64Range(1, version).Draw(t, "version"))
+	snap.Data = fmt.Appendf(snap.Data, "%d", m.n)
+	mustWriteSnapshot(t, m.b, snap)
+	if snap.Version > m.model.snapshot(s, snap.Schema).Version {
+		m.model.snapshots = append(m.model.snapshots, snap)
+	}
+}
+
+// transaction makes some changes and commits them or not; the model works on a
+// copy that the commit puts in place.
+func (m *machine[Tx]) transaction(t *rapid.T) {
+	commit := rapid.Bool().Draw(t, "commit")
+	inbox, values := m.model.inbox.clone(), make(map[string]string)
+	err := m.b.InTx(t.Context(), func(ctx context.Context, tx Tx) error {
+		for range rapid.IntRange(1, 5).Draw(t, "changes") {
+			if err := m.change(ctx, t, tx, &inbox, values); err != nil {
+				return err
+			}
+		}
+		if !commit {
+			return errHandler
+		}
+		return nil
+	})
+	if commit && err != nil || !commit && !errors.Is(err, errHandler) {
+		t.Fatalf("transaction: %v", err)
+	}
+	if commit {
+		m.model.inbox = inbox
+		for k, v := range values {
+			m.model.values[k] = v
+		}
+	}
+}
+
+func (m *machine[Tx]) change(ctx context.Context, t *rapid.T, tx Tx, inbox *inboxModel, values map[string]string) error {
+	m.n++
+	consumer, s := rapid.SampledFrom(consumers).Draw(t, "consumer"), m.stream(t)
+	version := rapid.Int64Range(1, 4).Draw(t, "version")
+	switch change := rapid.SampledFrom([]string{"mark", "mark the log", "park", "queue", "unpark", "write", "forget"}).Draw(t, "change"); change {
+	case "mark", "mark the log":
+		if change == "mark the log" {
+			s = store.Stream{}
+		}
+		got, err := m.b.Marks(ctx, tx, consumer, []store.Stream{s})
+		if err != nil {
+			return err
+		}
+		equal(t, "marks", got, inbox.marksOf(consumer, []store.Stream{s}))
+		inbox.setMark(consumer, store.Mark{Stream: s, Version: version})
+		return m.b.SetMarks(ctx, tx, consumer, []store.Mark{{Stream: s, Version: version}})
+	case "park", "queue":
+		d, kept := letter(consumer, s, version), keptLetter(consumer, s, version)
+		d.Attempts, kept.Attempts = m.n, m.n
+		if change == "queue" {
+			d.Error, kept.Error = "", ""
+		}
+		inbox.park(kept)
+		return m.b.Park(ctx, tx, d)
+	case "unpark":
+		inbox.unpark(consumer, s, version)
+		return m.b.Unpark(ctx, tx, consumer, s, version)
+	case "write":
+		values[consumer] = fmt.Sprint(m.n)
+		return m.b.Put(ctx, tx, consumer, values[consumer])
+	default:
+		inbox.forget(consumer)
+		return m.b.Forget(ctx, tx, consumer)
+	}
+}
+
+// compare reads everything.
+func (m *machine[Tx]) compare(t *rapid.T) {
+	equal(t, "log", mustReadAll(t, m.b), m.model.log)
+	equal(t, "outbox", mustUnpublished(t, m.b), m.model.unpublished(all))
+	for _, s := range streams {
+		for schema := 1; schema <= 2; schema++ {
+			snap, tail := mustReadSnapshot(t, m.b, s, schema, all)
+			want := m.model.snapshot(s, schema)
+			if want.Version > 0 {
+				equal(t, "snapshot", snap, want)
+			}
+			equal(t, "version of the snapshot", snap.Version, want.Version)
+			equal(t, "tail", tail, m.model.read(s, want.Version, all))
+		}
+	}
+	asked := append([]store.Stream{{}}, streams...)
+	for _, consumer := range consumers {
+		equal(t, "marks", marksOf(t, m.b, consumer, asked...), m.model.inbox.marksOf(consumer, asked))
+		equal(t, "parked streams", mustParkedStreams(t, m.b, consumer, store.Stream{}, all), m.model.inbox.parkedStreams(consumer))
+		for _, s := range streams {
+			equal(t, "letters", parkedOf(t, m.b, consumer, s), m.model.inbox.parked(consumer, s, all))
+		}
+		got, ok, err := m.b.Get(t.Context(), consumer)
+		want, wantOK := m.model.values[consumer]
+		if err != nil || got != want || ok != wantOK {
+			t.Fatalf("under %s is %q (there: %v), error %v, want %q", consumer, got, ok, err, want)
+		}
+	}
+}

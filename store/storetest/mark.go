@@ -1,0 +1,91 @@
+package storetest
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"sync"
+	"testing"
+
+	"github.com/eventus-go/eventus/store"
+)
+
+func markClauses[Tx any]() []clause[Tx] {
+	return []clause[Tx]{
+		{"marks come back one for each stream asked, in that order, stored or not", func(t *testing.T, b Backend[Tx]) {
+			streams := []store.Stream{other, product, {Category: "order", ID: "1"}, {}, product}
+			equal(t, "marks", marksOf(t, b, "consumer", streams...), []store.Mark{
+				{Stream: other}, {Stream: product}, {Stream: streams[2]}, {}, {Stream: product},
+			})
+			mustSetMarks(t, b, "consumer", store.Mark{Stream: product, Version: 3})
+			equal(t, "marks", marksOf(t, b, "consumer", streams...), []store.Mark{
+				{Stream: other}, {Stream: product, Version: 3}, {Stream: streams[2]}, {}, {Stream: product, Version: 3},
+			})
+			equal(t, "marks of no stream", marksOf(t, b, "consumer"), []store.Mark{})
+		}},
+		{"marks of two consumers do not touch", func(t *testing.T, b Backend[Tx]) {
+			mustSetMarks(t, b, "a", store.Mark{Stream: product, Version: 3})
+			mustSetMarks(t, b, "A", store.Mark{Stream: product, Version: 5})
+			equal(t, "mark of a", markOf(t, b, "a", product), 3)
+			equal(t, "mark of A", markOf(t, b, "A", product), 5)
+		}},
+		{"SetMarks stores marks forwards and back, and does not look at Parked", func(t *testing.T, b Backend[Tx]) {
+			for _, v := range []int64{5, 3, 0, 1 << 62} {
+				mustSetMarks(t, b, "a", store.Mark{Stream: product, Version: v, Parked: true})
+				equal(t, "marks", marksOf(t, b, "a", product), []store.Mark{{Stream: product, Version: v}})
+			}
+			mustInTx(t, b, func(ctx context.Context, tx Tx) error { return b.SetMarks(ctx, tx, "a", nil) })
+		}},
+		{"the mark of the zero Stream is a mark of its own", func(t *testing.T, b Backend[Tx]) {
+			mustSetMarks(t, b, "a", store.Mark{Version: 42}, store.Mark{Stream: product, Version: 1})
+			equal(t, "marks", marksOf(t, b, "a", store.Stream{}, product), []store.Mark{{Version: 42}, {Stream: product, Version: 1}})
+			equal(t, "mark of another consumer", markOf(t, b, "b", store.Stream{}), 0)
+		}},
+		{"thousands of marks are read and set at once", func(t *testing.T, b Backend[Tx]) {
+			marks := make([]store.Mark, 3000)
+			streams := make([]store.Stream, len(marks))
+			for i := range marks {
+				streams[i] = store.Stream{Category: "product", ID: fmt.Sprint(i)}
+				marks[i] = store.Mark{Stream: streams[i], Version: int64(i) + 1}
+			}
+			mustSetMarks(t, b, "a", marks...)
+			slices.Reverse(streams)
+			slices.Reverse(marks)
+			equal(t, "marks", marksOf(t, b, "a", streams...), marks)
+		}},
+		{"marks are locked: of concurrent additions none is lost", func(t *testing.T, b Backend[Tx]) {
+			const workers, rounds = 4, 25
+			streams := []store.Stream{product, other, {}}
+			var wg sync.WaitGroup
+			for w := range workers {
+				wg.Go(func() {
+					mine := slices.Clone(streams)
+					if w%2 == 1 {
+						slices.Reverse(mine) // locks taken in the caller's order would deadlock
+					}
+					for range rounds {
+						if err := b.InTx(t.Context(), func(ctx context.Context, tx Tx) error { return addOne(ctx, b, tx, mine) }); err != nil {
+							t.Errorf("transaction: %v", err)
+							return
+						}
+					}
+				})
+			}
+			wg.Wait()
+			for _, m := range marksOf(t, b, "consumer", streams...) {
+				equal(t, "mark of "+m.Stream.String(), m.Version, workers*rounds)
+			}
+		}},
+	}
+}
+
+func addOne[Tx any](ctx context.Context, b Backend[Tx], tx Tx, streams []store.Stream) error {
+	marks, err := b.Marks(ctx, tx, "consumer", streams)
+	if err != nil {
+		return err
+	}
+	for i := range marks {
+		marks[i].Version++
+	}
+	return b.SetMarks(ctx, tx, "consumer", marks)
+}

@@ -1,0 +1,147 @@
+package storetest
+
+import (
+	"cmp"
+	"slices"
+
+	"github.com/eventus-go/eventus/store"
+)
+
+// model is a store as simple as the contract allows: slices and linear search.
+// Its positions are the places in log; the backend's own are looked up there.
+type model struct {
+	log       []store.Message
+	published []bool // parallel to log
+	snapshots []store.Snapshot
+	inbox     inboxModel
+	values    map[string]string // the handler's own writes
+}
+
+// inboxModel is the part that transactions change.
+type inboxModel struct {
+	marks   []consumerMark
+	letters []store.DeadLetter
+}
+
+type consumerMark struct {
+	consumer string
+	store.Mark
+}
+
+// clone returns what a transaction works on until it commits.
+func (m inboxModel) clone() inboxModel {
+	return inboxModel{slices.Clone(m.marks), slices.Clone(m.letters)}
+}
+
+func (m *model) version(s store.Stream) int64 { return int64(len(m.read(s, 0, all))) }
+
+func (m *model) read(s store.Stream, after int64, limit int) []store.Message {
+	var page []store.Message
+	for _, message := range m.log {
+		if message.Stream == s && message.Version > after && len(page) < limit {
+			page = append(page, message)
+		}
+	}
+	return page
+}
+
+func (m *model) unpublished(limit int) []store.Message {
+	var page []store.Message
+	for i, message := range m.log {
+		if !m.published[i] && len(page) < limit {
+			page = append(page, message)
+		}
+	}
+	return page
+}
+
+func (m *model) republish(after int64) (n int64) {
+	for i, message := range m.log {
+		if message.Position > after && m.published[i] {
+			m.published[i] = false
+			n++
+		}
+	}
+	return n
+}
+
+// snapshot returns the snapshot, or one of version 0.
+func (m *model) snapshot(s store.Stream, schema int) store.Snapshot {
+	newest := store.Snapshot{Stream: s, Schema: schema}
+	for _, snap := range m.snapshots {
+		if snap.Stream == s && snap.Schema == schema && snap.Version > newest.Version {
+			newest = snap
+		}
+	}
+	return newest
+}
+
+func (m *inboxModel) marksOf(consumer string, streams []store.Stream) []store.Mark {
+	marks := make([]store.Mark, len(streams))
+	for i, s := range streams {
+		marks[i] = store.Mark{Stream: s, Parked: len(m.parked(consumer, s, 1)) > 0}
+		for _, mark := range m.marks {
+			if mark.consumer == consumer && mark.Stream == s {
+				marks[i].Version = mark.Version
+			}
+		}
+	}
+	return marks
+}
+
+func (m *inboxModel) setMark(consumer string, mark store.Mark) {
+	m.marks = append(m.marks, consumerMark{consumer, mark}) // the last one counts
+}
+
+func (m *inboxModel) forget(consumer string) {
+	m.marks = slices.DeleteFunc(m.marks, func(mark consumerMark) bool { return mark.consumer == consumer })
+	m.letters = slices.DeleteFunc(m.letters, func(d store.DeadLetter) bool { return d.Consumer == consumer })
+}
+
+func (m *inboxModel) park(d store.DeadLetter) {
+	for i, old := range m.letters {
+		if old.Consumer == d.Consumer && old.Message.Stream == d.Message.Stream && old.Message.Version == d.Message.Version {
+			if d.Error != "" {
+				m.letters[i].Error, m.letters[i].Attempts = d.Error, d.Attempts
+			}
+			return
+		}
+	}
+	m.letters = append(m.letters, d)
+	slices.SortFunc(m.letters, func(a, b store.DeadLetter) int {
+		return cmp.Or(
+			cmp.Compare(a.Message.Stream.Category, b.Message.Stream.Category),
+			cmp.Compare(a.Message.Stream.ID, b.Message.Stream.ID),
+			cmp.Compare(a.Message.Version, b.Message.Version),
+		)
+	})
+}
+
+func (m *inboxModel) unpark(consumer string, s store.Stream, version int64) {
+	m.letters = slices.DeleteFunc(m.letters, func(d store.DeadLetter) bool {
+		return d.Consumer == consumer && d.Message.Stream == s && d.Message.Version == version
+	})
+}
+
+func (m *inboxModel) parked(consumer string, s store.Stream, limit int) []store.DeadLetter {
+	var page []store.DeadLetter
+	for _, d := range m.letters {
+		if d.Consumer == consumer && d.Message.Stream == s && len(page) < limit {
+			page = append(page, d)
+		}
+	}
+	return page
+}
+
+func (m *inboxModel) parkedStreams(consumer string) []store.DeadLetter {
+	var oldest []store.DeadLetter
+	for _, d := range m.letters {
+		if d.Consumer != consumer {
+			continue
+		}
+		if len(oldest) == 0 || oldest[len(oldest)-1].Message.Stream != d.Message.Stream {
+			oldest = append(oldest, d)
+		}
+	}
+	return oldest
+}

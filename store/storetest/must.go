@@ -1,0 +1,113 @@
+package storetest
+
+import (
+	"context"
+	"errors"
+
+	"github.com/eventus-go/eventus/store"
+)
+
+// tester is what the helpers need of *testing.T, *testing.B and *rapid.T.
+type tester interface {
+	Helper()
+	Context() context.Context
+	Fatalf(format string, args ...any)
+}
+
+// all is a limit that no test's data reaches.
+const all = 1 << 20
+
+func mustAppend(t tester, b store.Store, s store.Stream, expected store.Expected, events ...store.Event) int64 {
+	t.Helper()
+	version, err := b.Append(t.Context(), s, expected, events)
+	if err != nil {
+		t.Fatalf("append %d events to %s: %v", len(events), s, err)
+	}
+	return version
+}
+
+func mustRead(t tester, b store.Reader, s store.Stream) []store.Message {
+	t.Helper()
+	messages, err := b.Read(t.Context(), s, 0, all)
+	if err != nil {
+		t.Fatalf("read %s: %v", s, err)
+	}
+	return messages
+}
+
+func mustReadAll(t tester, b store.Log) []store.Message {
+	t.Helper()
+	messages, err := b.ReadAll(t.Context(), 0, all)
+	if err != nil {
+		t.Fatalf("read the log: %v", err)
+	}
+	return messages
+}
+
+func mustUnpublished(t tester, b store.Outbox) []store.Message {
+	t.Helper()
+	messages, err := b.Unpublished(t.Context(), all)
+	if err != nil {
+		t.Fatalf("read the outbox: %v", err)
+	}
+	return messages
+}
+
+func mustPublish(t tester, b store.Outbox, positions ...int64) {
+	t.Helper()
+	if err := b.MarkPublished(t.Context(), positions); err != nil {
+		t.Fatalf("mark %v as published: %v", positions, err)
+	}
+}
+
+// mustInTx runs f in a transaction that must commit.
+func mustInTx[Tx any](t tester, b Backend[Tx], f func(ctx context.Context, tx Tx) error) {
+	t.Helper()
+	if err := b.InTx(t.Context(), f); err != nil {
+		t.Fatalf("transaction: %v", err)
+	}
+}
+
+// marksOf returns the committed marks.
+func marksOf[Tx any](t tester, b Backend[Tx], consumer string, streams ...store.Stream) (marks []store.Mark) {
+	t.Helper()
+	mustInTx(t, b, func(ctx context.Context, tx Tx) (err error) {
+		marks, err = b.Marks(ctx, tx, consumer, streams)
+		return err
+	})
+	return marks
+}
+
+func markOf[Tx any](t tester, b Backend[Tx], consumer string, s store.Stream) int64 {
+	t.Helper()
+	return marksOf(t, b, consumer, s)[0].Version
+}
+
+// mustConflict checks that err is the one error for a lost race.
+func mustConflict(t tester, err error, s store.Stream, expected store.Expected, actual int64) {
+	t.Helper()
+	var conflict *store.ConflictError
+	if !errors.As(err, &conflict) || !errors.Is(err, store.ErrConflict) {
+		t.Fatalf("got error %v, want a *store.ConflictError", err)
+	}
+	equal(t, "conflict", *conflict, store.ConflictError{Stream: s, Expected: expected, Actual: actual})
+}
+
+func mustInvalid(t tester, err error) {
+	t.Helper()
+	var invalid *store.InvalidError
+	if !errors.As(err, &invalid) || !errors.Is(err, store.ErrInvalid) {
+		t.Fatalf("got error %v, want a *store.InvalidError", err)
+	}
+}
+
+// mustBeEmpty checks that nothing was written anywhere.
+func mustBeEmpty[Tx any](t tester, b Backend[Tx]) {
+	t.Helper()
+	if got := mustReadAll(t, b); len(got) != 0 {
+		t.Fatalf("the log has %d messages, want none", len(got))
+	}
+	if got := mustUnpublished(t, b); len(got) != 0 {
+		t.Fatalf("the outbox has %d messages, want none", len(got))
+	}
+}

@@ -1,0 +1,156 @@
+package storetest
+
+import (
+	"fmt"
+	"sync"
+	"testing"
+
+	"github.com/eventus-go/eventus/store"
+)
+
+func snapshot(s store.Stream, schema int, version int64) store.Snapshot {
+	return store.Snapshot{
+		Stream: s, Schema: schema, Version: version,
+		ContentType: "application/json", Data: fmt.Appendf(nil, `{"schema":%d,"version":%d}`, schema, version),
+	}
+}
+
+func mustWriteSnapshot(t tester, b store.Snapshots, snap store.Snapshot) {
+	t.Helper()
+	if err := b.WriteSnapshot(t.Context(), snap); err != nil {
+		t.Fatalf("write snapshot of %s: %v", snap.Stream, err)
+	}
+}
+
+func mustReadSnapshot(t tester, b store.Snapshots, s store.Stream, schema, limit int) (store.Snapshot, []store.Message) {
+	t.Helper()
+	snap, tail, err := b.ReadSnapshot(t.Context(), s, schema, limit)
+	if err != nil {
+		t.Fatalf("read snapshot of %s: %v", s, err)
+	}
+	return snap, tail
+}
+
+func snapshotClauses[Tx any]() []clause[Tx] {
+	return []clause[Tx]{
+		{"without a snapshot the version is 0 and the page starts at version 1", func(t *testing.T, b Backend[Tx]) {
+			batch := events("a", 3)
+			mustAppend(t, b, product, store.NoStream, batch...)
+			snap, tail := mustReadSnapshot(t, b, product, 1, all)
+			equal(t, "version", snap.Version, 0)
+			equalMessages(t, "tail", tail, page(product, 0, batch))
+			snap, tail = mustReadSnapshot(t, b, other, 1, all)
+			equal(t, "version", snap.Version, 0)
+			equal(t, "tail", tail, []store.Message{})
+		}},
+		{"a snapshot comes with the first page of the stream after it", func(t *testing.T, b Backend[Tx]) {
+			batch := events("a", 6)
+			mustAppend(t, b, product, store.NoStream, batch...)
+			mustAppend(t, b, other, store.NoStream, events("noise", 6)...)
+			mustWriteSnapshot(t, b, snapshot(product, 1, 2))
+			for limit := range 6 {
+				snap, tail := mustReadSnapshot(t, b, product, 1, limit)
+				equal(t, "snapshot", snap, snapshot(product, 1, 2))
+				equalMessages(t, "tail", tail, page(product, 2, batch[2:2+min(limit, 4)]))
+			}
+			mustWriteSnapshot(t, b, snapshot(product, 1, 6))
+			snap, tail := mustReadSnapshot(t, b, product, 1, all)
+			equal(t, "snapshot", snap, snapshot(product, 1, 6))
+			equal(t, "tail", tail, []store.Message{})
+		}},
+		{"a snapshot only moves forward", func(t *testing.T, b Backend[Tx]) {
+			mustAppend(t, b, product, store.NoStream, events("a", 9)...)
+			mustWriteSnapshot(t, b, snapshot(product, 1, 5))
+			late := snapshot(product, 1, 5)
+			late.Data = []byte("as new")
+			mustWriteSnapshot(t, b, late)
+			mustWriteSnapshot(t, b, snapshot(product, 1, 4))
+			snap, _ := mustReadSnapshot(t, b, product, 1, 1)
+			equal(t, "snapshot", snap, snapshot(product, 1, 5))
+			mustWriteSnapshot(t, b, snapshot(product, 1, 6))
+			snap, _ = mustReadSnapshot(t, b, product, 1, 1)
+			equal(t, "snapshot", snap, snapshot(product, 1, 6))
+		}},
+		{"of concurrent snapshots the newest stays", func(t *testing.T, b Backend[Tx]) {
+			mustAppend(t, b, product, store.NoStream, events("a", 40)...)
+			var wg sync.WaitGroup
+			for w := range int64(4) {
+				wg.Go(func() {
+					for i := range int64(10) {
+						if err := b.WriteSnapshot(t.Context(), snapshot(product, 1, 1+(7*(w*10+i))%40)); err != nil {
+							t.Errorf("write snapshot: %v", err)
+						}
+					}
+				})
+			}
+			wg.Wait()
+			snap, _ := mustReadSnapshot(t, b, product, 1, 1)
+			equal(t, "snapshot", snap, snapshot(product, 1, 40))
+		}},
+		{"snapshots of different schemas live side by side", func(t *testing.T, b Backend[Tx]) {
+			batch := events("a", 5)
+			mustAppend(t, b, product, store.NoStream, batch...)
+			for _, schema := range []int{2, 0, -1} {
+				mustWriteSnapshot(t, b, snapshot(product, schema, int64(schema)+2))
+			}
+			for _, schema := range []int{2, 0, -1} {
+				snap, tail := mustReadSnapshot(t, b, product, schema, all)
+				equal(t, "snapshot", snap, snapshot(product, schema, int64(schema)+2))
+				equalMessages(t, "tail", tail, page(product, snap.Version, batch[snap.Version:]))
+			}
+			snap, tail := mustReadSnapshot(t, b, product, 1, all)
+			equal(t, "version", snap.Version, 0)
+			equal(t, "messages", len(tail), 5)
+		}},
+		{"what Snapshot.Check refuses is refused", func(t *testing.T, b Backend[Tx]) {
+			noType := snapshot(product, 1, 1)
+			noType.ContentType = ""
+			large := snapshot(product, 1, 1)
+			large.Data = make([]byte, store.MaxSnapshot+1)
+			for _, snap := range []store.Snapshot{
+				snapshot(store.Stream{}, 1, 1), snapshot(product, 1, 0), snapshot(product, 1, -1), noType, large,
+			} {
+				mustInvalid(t, b.WriteSnapshot(t.Context(), snap))
+			}
+			snap, _ := mustReadSnapshot(t, b, product, 1, 1)
+			equal(t, "version", snap.Version, 0)
+		}},
+		{"a snapshot and its tail are one view while both are written", oneView[Tx]},
+	}
+}
+
+// oneView appends and snapshots while readers check that snapshot and tail
+// always meet: a tail read before or after its snapshot leaves a gap.
+func oneView[Tx any](t *testing.T, b Backend[Tx]) {
+	const appends = 150
+	done := make(chan struct{})
+	var wg sync.WaitGroup
+	for range 2 {
+		wg.Go(func() {
+			for {
+				snap, tail, err := b.ReadSnapshot(t.Context(), product, 1, 3)
+				if err != nil {
+					t.Errorf("read snapshot: %v", err)
+					return
+				}
+				for i, m := range tail {
+					if m.Version != snap.Version+int64(i)+1 {
+						t.Errorf("message %d after the snapshot at %d has version %d", i+1, snap.Version, m.Version)
+						return
+					}
+				}
+				select {
+				case <-done:
+					return
+				default:
+				}
+			}
+		})
+	}
+	for i := range int64(appends) {
+		mustAppend(t, b, product, store.Expected(i), event("x"))
+		mustWriteSnapshot(t, b, snapshot(product, 1, i+1))
+	}
+	close(done)
+	wg.Wait()
+}

@@ -1,0 +1,70 @@
+package storetest
+
+import (
+	"testing"
+
+	"github.com/eventus-go/eventus/store"
+)
+
+func watchClauses[Tx any]() []clause[Tx] {
+	watcher := func(t *testing.T, b Backend[Tx]) store.Watcher {
+		w, ok := b.Store.(store.Watcher)
+		if !ok {
+			t.Skipf("%T is not a store.Watcher", b.Store)
+		}
+		return w
+	}
+	return []clause[Tx]{
+		{"a channel of Watch is closed when an append commits after the call", func(t *testing.T, b Backend[Tx]) {
+			w := watcher(t, b)
+			mustAppend(t, b, product, store.NoStream, event("before"))
+			first, second := w.Watch(), w.Watch()
+			for _, ch := range []<-chan struct{}{first, second} {
+				select {
+				case <-ch:
+					t.Fatal("closed before any append")
+				default:
+				}
+			}
+			mustAppend(t, b, product, 1, event("after"))
+			<-first
+			<-second
+		}},
+		{"a refused append wakes nobody", func(t *testing.T, b Backend[Tx]) {
+			ch := watcher(t, b).Watch()
+			_, err := b.Append(t.Context(), product, 3, events("lost", 1))
+			mustConflict(t, err, product, 3, 0)
+			select {
+			case <-ch:
+				t.Fatal("closed by a conflict")
+			default:
+			}
+		}},
+		{"who takes the channel, looks and then waits misses no append", func(t *testing.T, b Backend[Tx]) {
+			const appends = 200
+			w := watcher(t, b)
+			go func() {
+				for range appends {
+					if _, err := b.Append(t.Context(), product, store.Any, events("e", 1)); err != nil {
+						t.Errorf("append: %v", err)
+						return
+					}
+				}
+			}()
+			var after int64
+			for seen := 0; seen < appends; { // a lost wake-up hangs here
+				ch := w.Watch()
+				page, err := b.ReadAll(t.Context(), after, 10)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if len(page) == 0 {
+					<-ch
+					continue
+				}
+				seen += len(page)
+				after = page[len(page)-1].Position
+			}
+		}},
+	}
+}
