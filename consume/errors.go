@@ -1,0 +1,59 @@
+package consume
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/eventus-go/eventus/store"
+)
+
+// ErrGap is matched by every [*GapError].
+var ErrGap = errors.New("gap")
+
+// GapError tells that a message came before an earlier one of its stream.
+// Returned by [Once.Handle] and [Runner.Redrive]; nothing was handled.
+type GapError struct {
+	Stream  store.Stream
+	Want    int64 // the version that is next
+	Version int64 // the version that came
+}
+
+func (e *GapError) Error() string {
+	return fmt.Sprintf("%s: version %d came before version %d", e.Stream, e.Version, e.Want)
+}
+
+// Is reports whether target is [ErrGap].
+func (e *GapError) Is(target error) bool { return target == ErrGap }
+
+// ErrParked tells that a stream has dead letters for the consumer, so that
+// later messages cannot be handled yet. Returned by [Once.Handle]; nothing was
+// handled.
+var ErrParked = errors.New("the stream has dead letters; redrive them first")
+
+// Permanent marks an error of a handler as one that no retry can cure: the
+// message is parked at once. Permanent(nil) is nil.
+func Permanent(err error) error {
+	if err == nil {
+		return nil
+	}
+	return &permanentError{err}
+}
+
+type permanentError struct{ err error }
+
+func (e *permanentError) Error() string { return e.err.Error() }
+func (e *permanentError) Unwrap() error { return e.err }
+
+// permanent reports whether a retry is of no use: the handler said so, or the
+// message cannot be decoded.
+func permanent(err error) bool {
+	var p *permanentError
+	return errors.As(err, &p)
+}
+
+// failure is an error of the handler or the decoder. Other errors of a
+// transaction are the database's.
+type failure struct{ err error }
+
+func (e *failure) Error() string { return e.err.Error() }
+func (e *failure) Unwrap() error { return e.err }

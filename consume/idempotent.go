@@ -1,0 +1,113 @@
+package consume
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime/debug"
+	"time"
+
+	"github.com/eventus-go/eventus"
+	"github.com/eventus-go/eventus/store"
+	"github.com/sethvargo/go-retry"
+)
+
+// Retry says how often and how soon a failed message is tried again. The zero
+// value is ready for use.
+type Retry struct {
+	// Attempts is how often a message is handled before it counts as poison.
+	// Default 5. Passing trouble with the database does not count.
+	Attempts int
+	// Base is the pause before the second attempt; it doubles for each further
+	// one. Default 100 ms.
+	Base time.Duration
+	// Cap is the longest pause. Default 30 s.
+	Cap time.Duration
+}
+
+func (r Retry) withDefaults() Retry {
+	if r.Attempts <= 0 {
+		r.Attempts = 5
+	}
+	if r.Base <= 0 {
+		r.Base = 100 * time.Millisecond
+	}
+	if r.Cap <= 0 {
+		r.Cap = 30 * time.Second
+	}
+	return r
+}
+
+func (r Retry) pauses() retry.Backoff {
+	return retry.WithCappedDuration(r.Cap, retry.WithJitterPercent(10, retry.NewExponential(r.Base)))
+}
+
+// Once is a handler whose effect happens once; made by [Idempotent].
+type Once[Tx, E any] struct {
+	consumer string
+	inbox    store.Inbox[Tx]
+	handler  Handler[Tx, E]
+	retry    Retry
+}
+
+// Idempotent makes the effect of a handler happen once for each message, however
+// often the message comes: the consumer's mark for the stream is checked before
+// and moved after, in the transaction that the handler writes in.
+//
+// A consumer is named once and for ever; its name is the key of its marks. It
+// has 1 to 128 characters of a-z, A-Z, 0-9, '-' and '_'; Idempotent panics on
+// another.
+func Idempotent[Tx, E any](consumer string, inbox store.Inbox[Tx], h Handler[Tx, E], policy Retry) *Once[Tx, E] {
+	// The rule for a category is the rule for a consumer.
+	if err := (store.Stream{Category: consumer, ID: "id"}).Check(); err != nil {
+		panic(fmt.Sprintf("consume: name of the consumer: %v", err))
+	}
+	return &Once[Tx, E]{consumer: consumer, inbox: inbox, handler: h, retry: policy.withDefaults()}
+}
+
+// Handle handles one message: for callers that bring their own messages. With a
+// broker, [Runner] does more.
+//
+// A message that was handled before is passed over and gives nil. One that
+// comes too early gives [ErrGap], one behind a dead letter [ErrParked]. A
+// failure is tried again, in place, as [Retry] says; the last error is
+// returned, and nothing of the failed attempts remains. It is safe for
+// concurrent use.
+func (o *Once[Tx, E]) Handle(ctx context.Context, m eventus.Message[E]) error {
+	backoff := retry.WithMaxRetries(uint64(o.retry.Attempts-1), o.retry.pauses())
+	return retry.Do(ctx, backoff, func(ctx context.Context) error {
+		err := o.inbox.InTx(ctx, func(ctx context.Context, tx Tx) error {
+			marks, err := o.inbox.Marks(ctx, tx, o.consumer, []store.Stream{m.Stream})
+			if err != nil {
+				return err
+			}
+			switch mark := marks[0]; {
+			case m.Version <= mark.Version:
+				return nil
+			case mark.Parked:
+				return fmt.Errorf("%s version %d: %w", m.Stream, m.Version, ErrParked)
+			case m.Version > mark.Version+1:
+				return &GapError{Stream: m.Stream, Want: mark.Version + 1, Version: m.Version}
+			}
+			if err := o.call(ctx, tx, m); err != nil {
+				return err
+			}
+			return o.inbox.SetMarks(ctx, tx, o.consumer, []store.Mark{{Stream: m.Stream, Version: m.Version}})
+		})
+		if err == nil || permanent(err) || errors.Is(err, ErrGap) || errors.Is(err, ErrParked) {
+			return err
+		}
+		return retry.RetryableError(err)
+	})
+}
+
+// call runs the handler and turns its panic into an error, so that one message
+// cannot end the process, and with it the work on all others, again and again.
+func (o *Once[Tx, E]) call(ctx context.Context, tx Tx, m eventus.Message[E]) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("the handler panicked: %v\n%s", p, debug.Stack())
+		}
+	}()
+	return o.handler.Handle(eventus.ContinueFrom(ctx, m), tx, m)
+}

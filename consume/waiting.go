@@ -1,0 +1,76 @@
+package consume
+
+import (
+	"errors"
+	"time"
+
+	"github.com/eventus-go/eventus/store"
+	"github.com/sethvargo/go-retry"
+)
+
+// maxWaiting bounds the streams that wait for a retry at one time. So many mean
+// that the handler fails for all of them, and the runner pauses as a whole.
+const maxWaiting = 1000
+
+var errTooManyWaiting = errors.New("1000 streams wait for a retry")
+
+// waiting holds the streams that are between two attempts.
+type waiting map[store.Stream]*attempts
+
+type attempts struct {
+	version int64 // of the message that fails
+	count   int   // failed attempts, but for passing trouble with the database
+	until   time.Time
+	pauses  retry.Backoff
+}
+
+// blocks reports whether the stream's next attempt is still ahead.
+func (w waiting) blocks(s store.Stream, now time.Time) bool {
+	a, ok := w[s]
+	return ok && now.Before(a.until)
+}
+
+// left returns the time until the stream's next attempt, at least 1 ms.
+func (w waiting) left(s store.Stream, now time.Time) time.Duration {
+	left := time.Millisecond
+	if a, ok := w[s]; ok {
+		left = max(left, a.until.Sub(now))
+	}
+	return left
+}
+
+// soonest returns the time of the next attempt of any stream.
+func (w waiting) soonest() (soonest time.Time, ok bool) {
+	for _, a := range w {
+		if !ok || a.until.Before(soonest) {
+			soonest, ok = a.until, true
+		}
+	}
+	return soonest, ok
+}
+
+// failed returns the attempts at a message, of which one has just failed.
+func (w waiting) failed(m *store.Message, policy Retry, now time.Time) (*attempts, error) {
+	if a, ok := w[m.Stream]; ok && a.version == m.Version {
+		return a, nil
+	}
+	if len(w) >= maxWaiting {
+		w.prune(now.Add(-policy.Cap))
+	}
+	if len(w) >= maxWaiting {
+		return nil, errTooManyWaiting
+	}
+	a := &attempts{version: m.Version, pauses: policy.pauses()}
+	w[m.Stream] = a
+	return a, nil
+}
+
+// prune forgets the streams whose retry was due before a time and did not come:
+// another member of the consumer has handled them.
+func (w waiting) prune(before time.Time) {
+	for s, a := range w {
+		if a.until.Before(before) {
+			delete(w, s)
+		}
+	}
+}
