@@ -1,0 +1,30 @@
+// Package product is the sample service of Eventus: a small catalogue, written
+// the way a service of yours would be. It imports nothing that you could not.
+//
+// Read it in this order:
+//
+//   - events.go, product.go, money.go, rules.go: the domain. It knows the root
+//     package of Eventus and nothing else.
+//   - commands.go: what changes products, and id.go: what they are called.
+//   - views.go, projection.go, views_sqlite.go: the read model, kept up to date
+//     by events.
+//   - queries.go: what is asked about products.
+//   - api.go and the files beside it: commands and queries over HTTP.
+//   - cmd/productd: the wiring.
+//
+// # The HTTP API
+//
+//	POST   /products                  {"id": "optional", "name": "Widget", "price": {"amount": 1299, "currency": "EUR"}}
+//	GET    /products?after=ID&limit=N
+//	GET    /products/{id}             ?wait=VERSION waits for the read model, ?version=N looks back
+//	PUT    /products/{id}/price       {"amount": 1499, "currency": "EUR"}
+//	PUT    /products/{id}/name        {"name": "Better widget"}
+//	DELETE /products/{id}             discontinues it
+//	GET    /products/{id}/history     ?after=VERSION&limit=N
+//	GET    /healthz
+//
+// An id in a path is percent-encoded, slashes included. A product's ETag is its
+// version in quotes: a PUT or DELETE with If-Match goes ahead only at that
+// version and is answered by 409 otherwise. Errors are problem details
+// (RFC 9457).
+package product

@@ -1,0 +1,134 @@
+package product
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/eventus-go/eventus"
+	"github.com/eventus-go/eventus/store"
+)
+
+// GetProductByID asks the read model for a product.
+type GetProductByID struct {
+	ID string
+	// MinVersion is a version that the answer has at least: the query waits for
+	// the read model to reach it, for as long as its context allows. 0 does not
+	// wait.
+	MinVersion int64
+}
+
+// ListProducts asks the read model for products in the order of their ids.
+type ListProducts struct {
+	After string // the last id of the page before; empty for the first page
+	Limit int
+}
+
+// ProductPage is a page of a list.
+type ProductPage struct {
+	Products []View
+	More     bool // whether there are products after these
+}
+
+// GetProductAtVersion asks the store for a product as it once was.
+type GetProductAtVersion struct {
+	ID      string
+	Version int64
+}
+
+// GetProductHistory asks the store for what has happened to a product.
+type GetProductHistory struct {
+	ID    string
+	After int64 // the last version of the page before; 0 for the first page
+	Limit int
+}
+
+// HistoryPage is a page of a history.
+type HistoryPage struct {
+	Events []eventus.Message[Event]
+	More   bool // whether there are events after these
+}
+
+// Queries holds the handler of each query. All return [eventus.ErrNotFound] for
+// a product that is not there.
+type Queries struct {
+	GetProductByID      eventus.QueryHandler[GetProductByID, View]
+	ListProducts        eventus.QueryHandler[ListProducts, ProductPage]
+	GetProductAtVersion eventus.QueryHandler[GetProductAtVersion, View]
+	GetProductHistory   eventus.QueryHandler[GetProductHistory, HistoryPage]
+}
+
+// NewQueries returns handlers that answer from the read model what is asked
+// often, and from the store what only the store knows.
+func NewQueries(views Views, products *eventus.Repository[*Product], events store.Reader) Queries {
+	a := answers{views, products, events}
+	return Queries{
+		GetProductByID:      eventus.QueryHandlerFunc[GetProductByID, View](a.productByID),
+		ListProducts:        eventus.QueryHandlerFunc[ListProducts, ProductPage](a.products),
+		GetProductAtVersion: eventus.QueryHandlerFunc[GetProductAtVersion, View](a.productAtVersion),
+		GetProductHistory:   eventus.QueryHandlerFunc[GetProductHistory, HistoryPage](a.history),
+	}
+}
+
+type answers struct {
+	views  Views
+	store  *eventus.Repository[*Product]
+	events store.Reader
+}
+
+// productByID looks again and again while it waits. The read model may be
+// written by another process, which could not wake us up.
+func (a answers) productByID(ctx context.Context, q GetProductByID) (View, error) {
+	const first, longest = 2 * time.Millisecond, 50 * time.Millisecond
+	for pause := first; ; pause = min(2*pause, longest) {
+		view, err := a.views.Get(ctx, q.ID)
+		if err != nil && !errors.Is(err, eventus.ErrNotFound) {
+			return View{}, err
+		}
+		if view.Version >= q.MinVersion {
+			return view, err
+		}
+		select {
+		case <-ctx.Done():
+			return View{}, fmt.Errorf("product %q: wait for version %d, have %d: %w", q.ID, q.MinVersion, view.Version, ctx.Err())
+		case <-time.After(pause):
+		}
+	}
+}
+
+func (a answers) products(ctx context.Context, q ListProducts) (ProductPage, error) {
+	views, err := a.views.List(ctx, q.After, q.Limit+1)
+	if err != nil {
+		return ProductPage{}, err
+	}
+	return ProductPage{Products: views[:min(q.Limit, len(views))], More: len(views) > q.Limit}, nil
+}
+
+func (a answers) productAtVersion(ctx context.Context, q GetProductAtVersion) (View, error) {
+	p, err := a.store.LoadAt(ctx, q.ID, q.Version)
+	if err != nil {
+		return View{}, err
+	}
+	return viewOf(p), nil
+}
+
+func (a answers) history(ctx context.Context, q GetProductHistory) (HistoryPage, error) {
+	stream := eventus.Stream{Category: Products.Category(), ID: q.ID}
+	stored, err := a.events.Read(ctx, stream, q.After, q.Limit+1)
+	if err != nil {
+		return HistoryPage{}, err
+	}
+	if len(stored) == 0 && q.After == 0 {
+		return HistoryPage{}, fmt.Errorf("product %q: %w", q.ID, eventus.ErrNotFound)
+	}
+	page := HistoryPage{More: len(stored) > q.Limit}
+	for _, m := range stored[:min(q.Limit, len(stored))] {
+		message, _, err := Products.Decode(m)
+		if err != nil {
+			return HistoryPage{}, err
+		}
+		page.Events = append(page.Events, message)
+	}
+	return page, nil
+}
