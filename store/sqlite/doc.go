@@ -1,0 +1,33 @@
+// Package sqlite is a durable event store in one SQLite file, for services of
+// one node. It is written for database/sql and imports no driver; it is tested
+// with modernc.org/sqlite:
+//
+//	db, err := sql.Open("sqlite", sqlite.DSN("shop.db"))
+//	...
+//	events, err := sqlite.Open(ctx, db)
+//
+// # Writers
+//
+// SQLite has one writer at a time. The writers of one [Store] take turns without
+// asking the database, and appends that wait for their turn are combined: the
+// next of them commits all in one transaction. An append that finds nobody else
+// goes at once. Writers of other processes, and of other values opened on the
+// same file, are waited for as long as busy_timeout says. Readers wait for
+// nobody.
+//
+// A transaction of the inbox is a writer from its first moment to its last:
+// keep it short.
+//
+// # The pool
+//
+// The pool belongs to the caller. It needs two connections at least, and as
+// many idle ones as there are concurrent readers (sql.DB.SetMaxIdleConns; the
+// default is 2), because opening a connection costs more than a read.
+//
+// # The schema
+//
+// [Open] brings the schema up to date. The tables event_store, outbox,
+// snapshots, inbox and dead_letters and the database's user_version are the
+// store's; every other table is the caller's, in the same transactions if they
+// like (see [Store.WithTx] and [Store.InTx]).
+package sqlite

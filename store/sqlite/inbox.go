@@ -1,0 +1,90 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"fmt"
+
+	"github.com/eventus-go/eventus/store"
+)
+
+// InTx implements [store.Inbox]. The transaction holds SQLite's write lock from
+// the start, so that all other writers wait for it: keep f short.
+//
+// Inside f, the store's methods that write fail when they are given f's context,
+// because they would wait for f's own end; those that take tx, and the store of
+// [Store.WithTx], are the ones to use. A statement of f that a context
+// interrupts ends the whole transaction: f must return its error.
+func (s *Store) InTx(ctx context.Context, f func(ctx context.Context, tx *sql.Tx) error) error {
+	return s.write(ctx, func(tx *sql.Tx) error {
+		return f(context.WithValue(ctx, txKey{s}, true), tx)
+	})
+}
+
+const marksSQL = `
+SELECT s.key, coalesce(i.version, 0), EXISTS (
+	SELECT 1 FROM dead_letters AS d
+	WHERE d.consumer = ?1 AND d.category = s.value ->> 0 AND d.stream_id = s.value ->> 1
+)
+FROM json_each(?2) AS s
+LEFT JOIN inbox AS i ON i.consumer = ?1 AND i.category = s.value ->> 0 AND i.stream_id = s.value ->> 1`
+
+// Marks implements [store.Inbox]. Its locks are the write lock that tx holds.
+func (s *Store) Marks(ctx context.Context, tx *sql.Tx, consumer string, streams []store.Stream) ([]store.Mark, error) {
+	rows, err := tx.StmtContext(ctx, s.statements.marks).QueryContext(ctx, consumer, streamsJSON(streams))
+	if err != nil {
+		return nil, fmt.Errorf("read marks of %s: %w", consumer, err)
+	}
+	defer rows.Close()
+	marks := make([]store.Mark, len(streams))
+	for rows.Next() {
+		var i int
+		var m store.Mark
+		if err := rows.Scan(&i, &m.Version, &m.Parked); err != nil {
+			return nil, fmt.Errorf("read marks of %s: %w", consumer, err)
+		}
+		m.Stream = streams[i]
+		marks[i] = m
+	}
+	if err := rows.Err(); err != nil {
+		return nil, fmt.Errorf("read marks of %s: %w", consumer, err)
+	}
+	return marks, nil
+}
+
+const setMarksSQL = `
+INSERT INTO inbox (consumer, category, stream_id, version)
+SELECT ?1, value ->> 0, value ->> 1, value ->> 2 FROM json_each(?2) WHERE true
+ON CONFLICT (consumer, category, stream_id) DO UPDATE SET version = excluded.version`
+
+// SetMarks implements [store.Inbox].
+func (s *Store) SetMarks(ctx context.Context, tx *sql.Tx, consumer string, marks []store.Mark) error {
+	list := make([][3]any, len(marks))
+	for i, m := range marks {
+		list[i] = [3]any{m.Stream.Category, m.Stream.ID, m.Version}
+	}
+	text, err := json.Marshal(list)
+	if err != nil {
+		return err
+	}
+	if _, err := tx.StmtContext(ctx, s.statements.setMarks).ExecContext(ctx, consumer, string(text)); err != nil {
+		return fmt.Errorf("set marks of %s: %w", consumer, err)
+	}
+	return nil
+}
+
+const (
+	forgetMarksSQL   = `DELETE FROM inbox WHERE consumer = ?`
+	forgetLettersSQL = `DELETE FROM dead_letters WHERE consumer = ?`
+)
+
+// Forget implements [store.Inbox].
+func (s *Store) Forget(ctx context.Context, tx *sql.Tx, consumer string) error {
+	for _, statement := range []string{forgetMarksSQL, forgetLettersSQL} {
+		if _, err := tx.ExecContext(ctx, statement, consumer); err != nil {
+			return fmt.Errorf("forget %s: %w", consumer, err)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,64 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+
+	"github.com/eventus-go/eventus/store"
+)
+
+// The snapshot comes as a row of the page, at position 0.
+const readSnapshotSQL = `
+WITH snapshot AS MATERIALIZED (
+	SELECT version, content_type, data FROM snapshots WHERE category = ?1 AND stream_id = ?2 AND schema = ?3
+)
+SELECT 0 AS position, ?1, ?2, version, '', '', content_type, data, 0, '', '', '', NULL FROM snapshot
+UNION ALL
+SELECT * FROM (
+	SELECT ` + messageColumns + ` FROM event_store
+	WHERE category = ?1 AND stream_id = ?2 AND version > coalesce((SELECT version FROM snapshot), 0)
+	ORDER BY version LIMIT ?4
+)`
+
+// ReadSnapshot implements [store.Snapshots], in one statement.
+func (s *Store) ReadSnapshot(ctx context.Context, stream store.Stream, schema int, limit int) (store.Snapshot, []store.Message, error) {
+	if err := stream.Check(); err != nil {
+		return store.Snapshot{}, nil, err
+	}
+	rows, err := s.statements.readSnapshot.QueryContext(ctx, stream.Category, stream.ID, schema, max(limit, 0))
+	if err != nil {
+		return store.Snapshot{}, nil, fmt.Errorf("read snapshot of %s: %w", stream, err)
+	}
+	messages, err := scanMessages(rows)
+	if err != nil {
+		return store.Snapshot{}, nil, fmt.Errorf("read snapshot of %s: %w", stream, err)
+	}
+	snap := store.Snapshot{Stream: stream, Schema: schema}
+	if len(messages) > 0 && messages[0].Position == 0 {
+		snap.Version, snap.ContentType, snap.Data = messages[0].Version, messages[0].ContentType, messages[0].Data
+		messages = messages[1:]
+	}
+	return snap, messages, nil
+}
+
+const writeSnapshotSQL = `
+INSERT INTO snapshots (category, stream_id, schema, version, content_type, data) VALUES (?, ?, ?, ?, ?, ?)
+ON CONFLICT (category, stream_id, schema) DO UPDATE
+SET version = excluded.version, content_type = excluded.content_type, data = excluded.data
+WHERE version < excluded.version`
+
+// WriteSnapshot implements [store.Snapshots].
+func (s *Store) WriteSnapshot(ctx context.Context, snap store.Snapshot) error {
+	if err := snap.Check(); err != nil {
+		return err
+	}
+	return s.write(ctx, func(tx *sql.Tx) error {
+		_, err := tx.StmtContext(ctx, s.statements.writeSnapshot).ExecContext(ctx,
+			snap.Stream.Category, snap.Stream.ID, snap.Schema, snap.Version, snap.ContentType, blob(snap.Data))
+		if err != nil {
+			return fmt.Errorf("write snapshot of %s: %w", snap.Stream, err)
+		}
+		return nil
+	})
+}

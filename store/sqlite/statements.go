@@ -1,0 +1,37 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+)
+
+// statements are those of the hot paths, prepared once for each connection that
+// uses them. They live as long as the database does.
+type statements struct {
+	lock, versions, enqueue             *sql.Stmt
+	insert                              [len(insertSizes)]*sql.Stmt
+	read, readAll, readSnapshot         *sql.Stmt
+	unpublished, dequeue, writeSnapshot *sql.Stmt
+	marks, setMarks                     *sql.Stmt
+}
+
+func (s *statements) prepare(ctx context.Context, db *sql.DB) error {
+	all := map[**sql.Stmt]string{
+		&s.lock: lockSQL, &s.versions: versionsSQL, &s.enqueue: enqueueSQL,
+		&s.read: readSQL, &s.readAll: readAllSQL, &s.readSnapshot: readSnapshotSQL,
+		&s.unpublished: unpublishedSQL, &s.dequeue: dequeueSQL, &s.writeSnapshot: writeSnapshotSQL,
+		&s.marks: marksSQL, &s.setMarks: setMarksSQL,
+	}
+	for i, size := range insertSizes {
+		all[&s.insert[i]] = insertSQL(size)
+	}
+	for statement, text := range all {
+		prepared, err := db.PrepareContext(ctx, text)
+		if err != nil {
+			return fmt.Errorf("prepare %s: %w", text, err)
+		}
+		*statement = prepared
+	}
+	return nil
+}
