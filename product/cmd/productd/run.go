@@ -1,0 +1,124 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"syscall"
+	"time"
+
+	"github.com/eventus-go/eventus"
+	"github.com/eventus-go/eventus/consume"
+	"github.com/eventus-go/eventus/outbox"
+	"github.com/eventus-go/eventus/product"
+	"golang.org/x/sync/errgroup"
+)
+
+// consumer is the name of the projection's marks. It never changes.
+const consumer = "product_views"
+
+// run serves until ctx ends, then finishes what is in hand and returns nil. An
+// error says what to do; nothing is left running.
+func run(ctx context.Context, args []string, out io.Writer) error {
+	cfg, err := parseConfig(args, out)
+	if err != nil {
+		return err
+	}
+	log := newLogger(out, cfg.logLevel)
+	data, err := openFolder(cfg.data)
+	if err != nil {
+		return err
+	}
+	defer data.close()
+	listener, err := listen(cfg.addr)
+	if err != nil {
+		return err
+	}
+	defer listener.Close()
+	db, err := openDatabase(ctx, data.database())
+	if err != nil {
+		return err
+	}
+	defer db.close()
+	nats, err := startMessaging(ctx, data.jetStream())
+	if err != nil {
+		return err
+	}
+	defer nats.close()
+
+	relay := outbox.New(db.events, nats.broker, outbox.Config{Source: "product", Logger: log})
+	projection := consume.Idempotent(consumer, db.events, product.NewProjection(db.views), consume.Retry{})
+	runner := consume.New(projection, product.Products, nats.broker, consume.Config{Log: db.events, Logger: log})
+
+	products := eventus.NewRepository(db.events, product.Products, eventus.WithLogger(log))
+	commands := product.NewCommands(products)
+	queries := product.NewQueries(db.views, products, db.events)
+	api := product.NewAPI(commands, queries, product.Config{Health: db.sql.PingContext, Logger: log})
+
+	// Relay and runner stop after the server: a request that waits for the read
+	// model still gets its answer. When one of the group fails, all stop.
+	workers, stopWorkers := context.WithCancel(context.WithoutCancel(ctx))
+	defer stopWorkers()
+	g, workers := errgroup.WithContext(workers)
+	ctx, stop := context.WithCancel(ctx)
+	context.AfterFunc(workers, stop)
+	g.Go(func() error { return relay.Run(workers) })
+	g.Go(func() error { return runner.Run(workers) })
+	g.Go(func() error {
+		defer stopWorkers()
+		return serve(ctx, listener, product.NewServer(api, log))
+	})
+	g.Go(func() error {
+		url := "http://" + listener.Addr().String()
+		if cfg.seed {
+			s := seed{log, commands, queries, db, nats.conn}
+			if err := s.plant(ctx); err != nil && ctx.Err() == nil {
+				return fmt.Errorf("seed: %w", err)
+			}
+			log.Info("try it: curl " + url + "/products/" + seedID)
+		}
+		log.Info("serving; Ctrl-C stops", slog.String("url", url))
+		return nil
+	})
+	err = g.Wait()
+	log.Info("stopped")
+	return err
+}
+
+func newLogger(out io.Writer, level slog.Level) *slog.Logger {
+	return slog.New(slog.NewTextHandler(out, &slog.HandlerOptions{Level: level}))
+}
+
+func listen(addr string) (net.Listener, error) {
+	listener, err := net.Listen("tcp", addr)
+	if errors.Is(err, syscall.EADDRINUSE) {
+		return nil, fmt.Errorf("%s is in use by another program; stop that one, or choose another address by -addr", addr)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("cannot listen on %s (%w); choose another address by -addr", addr, err)
+	}
+	return listener, nil
+}
+
+// serve answers requests until ctx ends, and then those that have begun.
+func serve(ctx context.Context, listener net.Listener, server *http.Server) error {
+	const grace = 10 * time.Second
+	stopped := make(chan error, 1)
+	go func() {
+		<-ctx.Done()
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), grace)
+		defer cancel()
+		stopped <- server.Shutdown(ctx)
+	}()
+	if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+		return err
+	}
+	if err := <-stopped; err != nil {
+		return errors.Join(err, server.Close())
+	}
+	return nil
+}
