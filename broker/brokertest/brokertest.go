@@ -16,8 +16,8 @@ type Backend interface {
 }
 
 // Open returns a broker without messages and without subscriptions, whose
-// acknowledgement wait is ackWait. It is called once for each subtest and
-// cleans up by t.Cleanup.
+// acknowledgement wait is ackWait, and which allows 600 unsettled messages at
+// least. It is called once for each subtest and cleans up by t.Cleanup.
 type Open func(t testing.TB, ackWait time.Duration) Backend
 
 const (

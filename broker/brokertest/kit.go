@@ -81,10 +81,14 @@ func ack(t testing.TB, deliveries ...broker.Delivery) {
 // unless they are these, in this order.
 func expect(t testing.TB, sub broker.Subscription, ids ...string) {
 	t.Helper()
-	got := fetch(t, sub, len(ids))
-	ack(t, got...)
-	if g := idsOf(got); !slices.Equal(g, ids) {
-		t.Fatalf("got %q, want %q", g, ids)
+	var got []string
+	for len(got) < len(ids) {
+		deliveries := fetch(t, sub, min(len(ids)-len(got), 100))
+		ack(t, deliveries...)
+		got = append(got, idsOf(deliveries)...)
+	}
+	if !slices.Equal(got, ids) {
+		t.Fatalf("got %q, want %q", got, ids)
 	}
 }
 

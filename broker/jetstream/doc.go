@@ -1,0 +1,33 @@
+// Package jetstream is a message broker on NATS JetStream: the contract of
+// [github.com/eventus-go/eventus/broker] on one file-based stream.
+//
+// # Layout
+//
+// A message of the topic "product" goes to the subject eventus.product.<n>,
+// where n is the FNV-1a hash of its Key modulo the number of partitions.
+// JetStream keeps every subject of a stream in memory, so there is never one
+// for each key. A durable subscription is a durable pull consumer of the same
+// name, with the filter eventus.product.*.
+//
+// A message's ID travels as Nats-Msg-Id and its Key as Eventus-Key, both
+// escaped as in a URL's path; its headers and data are those of the NATS
+// message. Headers that NATS reads itself ("Nats-...", "Status",
+// "Description") and Eventus-Key are refused by Publish.
+//
+// # What the server promises
+//
+// JetStream confirms a message when it is written, and flushes it to disk later
+// (sync_interval, 2 minutes). A crash of the machine, or of one server and then
+// another, takes confirmed messages with it; sync_interval: always does not.
+// It drops a message whose ID it has seen within the duplicate window (2
+// minutes), and only then. Headers are limited to 64 KiB, header and data
+// together to max_payload (1 MiB).
+//
+// # The connection
+//
+// Connect with nats.ReconnectBufSize(-1) and nats.MaxReconnects(-1). Without
+// the first, the client keeps what is published while it reconnects and sends
+// it later, perhaps after the same messages were published again. [Broker] does
+// not publish while the connection is down, so that this takes a disconnect at
+// the very moment; and it is harmless to consumers that check versions.
+package jetstream

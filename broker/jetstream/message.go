@@ -1,0 +1,87 @@
+package jetstream
+
+import (
+	"fmt"
+	"hash/fnv"
+	"net/url"
+	"strings"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/eventus-go/eventus/broker"
+)
+
+// keyHeader carries the Key, which the subject holds only as its hash.
+const keyHeader = "Eventus-Key"
+
+// encode maps a message that was checked to one of NATS.
+func (b *Broker) encode(m broker.Message) *nats.Msg {
+	header := make(nats.Header, len(m.Header)+2)
+	for name, value := range m.Header {
+		header[name] = []string{value}
+	}
+	if m.ID != "" {
+		header[jetstream.MsgIDHeader] = []string{url.PathEscape(m.ID)}
+	}
+	if m.Key != "" {
+		header[keyHeader] = []string{url.PathEscape(m.Key)}
+	}
+	return &nats.Msg{Subject: b.subject(m.Topic, m.Key), Header: header, Data: m.Data}
+}
+
+// decode is the way back. It takes messages of other producers as well: one
+// without our headers has an empty ID and Key.
+func (b *Broker) decode(m *nats.Msg) broker.Message {
+	topic, _, _ := strings.Cut(strings.TrimPrefix(m.Subject, b.cfg.Prefix+"."), ".")
+	out := broker.Message{
+		ID:    unescape(m.Header, jetstream.MsgIDHeader),
+		Topic: topic,
+		Key:   unescape(m.Header, keyHeader),
+		Data:  m.Data,
+	}
+	for name, values := range m.Header {
+		if !reserved(name) && len(values) > 0 {
+			if out.Header == nil {
+				out.Header = make(map[string]string, len(m.Header))
+			}
+			out.Header[name] = values[0]
+		}
+	}
+	return out
+}
+
+func unescape(h nats.Header, name string) string {
+	value := h.Get(name)
+	if plain, err := url.PathUnescape(value); err == nil {
+		return plain
+	}
+	return value // another producer's, and not escaped
+}
+
+// subject is where a message goes.
+func (b *Broker) subject(topic, key string) string {
+	h := fnv.New32a()
+	h.Write([]byte(key))
+	return fmt.Sprintf("%s.%s.%d", b.cfg.Prefix, topic, h.Sum32()%uint32(b.cfg.Partitions))
+}
+
+// check refuses what the contract refuses, and headers that are not ours to
+// send: "Nats-Rollup: all" would delete the stream's messages, and a client
+// takes a message with "Status" for the server's own word.
+func check(m *broker.Message) error {
+	if err := m.Check(); err != nil {
+		return err
+	}
+	for name := range m.Header {
+		if reserved(name) {
+			return fmt.Errorf("message %q: the header %s belongs to NATS or to this package: take another name", m.ID, name)
+		}
+	}
+	return nil
+}
+
+func reserved(name string) bool {
+	name = strings.ToLower(name)
+	return strings.HasPrefix(name, "nats-") || name == "status" || name == "description" || name == "eventus-key"
+}

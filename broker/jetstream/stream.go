@@ -1,0 +1,83 @@
+package jetstream
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+// partitionsKey is where the stream's metadata holds the number of partitions,
+// which no other setting tells.
+const partitionsKey = "eventus.partitions"
+
+func (b *Broker) streamConfig() jetstream.StreamConfig {
+	return jetstream.StreamConfig{
+		Name:        b.cfg.Stream,
+		Description: "Eventus: " + b.cfg.Prefix + ".<category>.<partition>",
+		Subjects:    []string{b.cfg.Prefix + ".>"},
+		Retention:   jetstream.LimitsPolicy,
+		Storage:     jetstream.FileStorage,
+		Replicas:    b.cfg.Replicas,
+		MaxAge:      b.cfg.MaxAge,
+		Duplicates:  b.cfg.DuplicateWindow,
+		Metadata:    map[string]string{partitionsKey: strconv.Itoa(b.cfg.Partitions)},
+	}
+}
+
+// ensureStream creates the stream, or reports why the one that exists does not
+// fit.
+func (b *Broker) ensureStream(ctx context.Context) error {
+	want := b.streamConfig()
+	stream, err := b.js.Stream(ctx, want.Name)
+	if errors.Is(err, jetstream.ErrStreamNotFound) {
+		stream, err = b.js.CreateStream(ctx, want)
+		if errors.Is(err, jetstream.ErrStreamNameAlreadyInUse) {
+			stream, err = b.js.Stream(ctx, want.Name) // another program was first
+		}
+	}
+	if err != nil {
+		return fmt.Errorf("stream %s for subjects %s: %w", want.Name, want.Subjects[0], err)
+	}
+	return compare(stream.CachedInfo().Config, want)
+}
+
+// compare reports the first setting in which a stream differs so that messages
+// would be lost or keys would move.
+func compare(have, want jetstream.StreamConfig) error {
+	for _, s := range []struct {
+		name       string
+		have, want string
+	}{
+		{"subjects", fmt.Sprint(have.Subjects), fmt.Sprint(want.Subjects)},
+		{"storage", have.Storage.String(), want.Storage.String()},
+		{"retention", have.Retention.String(), want.Retention.String()},
+		{"partitions (metadata " + partitionsKey + ")", have.Metadata[partitionsKey], want.Metadata[partitionsKey]},
+	} {
+		if s.have != s.want {
+			return fmt.Errorf("stream %s has %s %q, want %q: set Config to what the stream has, or name another Config.Stream and Config.Prefix",
+				want.Name, s.name, s.have, s.want)
+		}
+	}
+	return nil
+}
+
+// compareConsumer is compare for the consumer behind a durable subscription.
+func compareConsumer(have, want jetstream.ConsumerConfig) error {
+	filters := have.FilterSubjects
+	if have.FilterSubject != "" {
+		filters = []string{have.FilterSubject}
+	}
+	switch {
+	case !slices.Equal(filters, []string{want.FilterSubject}):
+		return fmt.Errorf("consumer %s has the filter %q, want %q: take another name for this topic, or delete the consumer",
+			want.Durable, filters, want.FilterSubject)
+	case have.AckPolicy != want.AckPolicy || have.MaxDeliver != want.MaxDeliver || have.DeliverSubject != "":
+		return fmt.Errorf("consumer %s was not made by Eventus (want pull, explicit acknowledgement, unlimited deliveries): take another name, or delete the consumer",
+			want.Durable)
+	}
+	return nil
+}
