@@ -60,13 +60,13 @@ func (a *API) handle(pattern string, handler func(http.ResponseWriter, *http.Req
 // ServeHTTP answers a request.
 func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	start := time.Now()
-	r = withMetadata(w, r)
+	r = withEncodedPath(withMetadata(w, r))
 	defer func() {
 		if p := recover(); p != nil {
 			a.recovered(w, r, p)
 		}
 		a.config.Logger.DebugContext(r.Context(), "request", slog.String("method", r.Method),
-			slog.String("path", r.URL.EscapedPath()), slog.Duration("took", time.Since(start)))
+			slog.String("uri", r.RequestURI), slog.Duration("took", time.Since(start)))
 	}()
 	if err := a.unroutable(r); err != nil {
 		a.fail(w, r, err)

@@ -2,13 +2,16 @@ package product
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"mime"
 	"net/http"
 	"net/url"
 	"strconv"
+	"strings"
 
 	"github.com/eventus-go/eventus/codec"
+	"github.com/goccy/go-json/v2"
 )
 
 // maxBody is the most bytes of a request's body.
@@ -29,14 +32,32 @@ func readBody(w http.ResponseWriter, r *http.Request, into any) error {
 		return newProblem(http.StatusBadRequest, "the body ends early")
 	}
 	if err := (codec.JSON{}).Decode(data, into); err != nil {
-		return newProblem(http.StatusBadRequest, "the body: %v", err)
+		return newProblem(http.StatusBadRequest, "the body %s", misfit(err))
 	}
 	return nil
 }
 
+// misfit says what is wrong with a body, and not how Go sees it.
+func misfit(err error) string {
+	e, ok := errors.AsType[*json.SemanticError](err)
+	switch {
+	case !ok:
+		return "is not right: " + strings.TrimPrefix(err.Error(), "jsontext: ")
+	case errors.Is(err, json.ErrUnknownName):
+		return fmt.Sprintf("has a field that is not known here: %s", e.JSONPointer)
+	case e.JSONPointer == "":
+		return "is not an object"
+	default:
+		return fmt.Sprintf("has a value that does not fit: %s", e.JSONPointer)
+	}
+}
+
 // pathID returns the id in the path, decoded.
 func pathID(r *http.Request) (string, error) {
-	id := r.PathValue("id")
+	id, err := url.PathUnescape(r.PathValue("id"))
+	if err != nil {
+		return "", err // not possible: net/http has decoded the path once
+	}
 	return id, CheckID(id)
 }
 

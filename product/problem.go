@@ -63,11 +63,11 @@ func (a *API) fail(w http.ResponseWriter, r *http.Request, err error) {
 	case r.Context().Err() != nil:
 		p = newProblem(http.StatusServiceUnavailable, "the request was given up")
 	case errors.Is(err, context.DeadlineExceeded):
-		p = newProblem(http.StatusServiceUnavailable, "the read model is not there yet; try again")
+		p = newProblem(http.StatusServiceUnavailable, "the read model has not come that far; try again")
 		p.header = http.Header{"Retry-After": {"1"}}
 	default:
 		a.config.Logger.ErrorContext(r.Context(), "request failed", slog.String("method", r.Method),
-			slog.String("path", r.URL.EscapedPath()), slog.String("request_id", requestID(r)), slog.Any("error", err))
+			slog.String("uri", r.RequestURI), slog.String("request_id", requestID(r)), slog.Any("error", err))
 		p = newProblem(http.StatusInternalServerError, "this is our mistake and not yours; it is in our log as request %s", requestID(r))
 	}
 	for name, values := range p.header {

@@ -2,16 +2,25 @@ package product
 
 import (
 	"net/http"
+	"net/url"
 	"path"
-	"strings"
 )
+
+// withEncodedPath returns the request with a path whose parts are still
+// percent-encoded, and so are the values that the mux takes from it: it would
+// mistake an id that is a slash for the end of the path. [pathID] decodes.
+func withEncodedPath(r *http.Request) *http.Request {
+	encoded := *r
+	encoded.URL = &url.URL{Path: r.URL.EscapedPath(), RawQuery: r.URL.RawQuery}
+	return &encoded
+}
 
 // unroutable returns the problem of a request that no route takes: the mux
 // would answer in plain text.
 func (a *API) unroutable(r *http.Request) error {
 	// The mux redirects "a/../b" to "b". Where the slashes are those of an id
 	// that was not encoded, that would be another product.
-	if p := r.URL.EscapedPath(); path.Clean(p) != strings.TrimSuffix(p, "/") {
+	if p := r.URL.Path; path.Clean(p) != p && path.Clean(p)+"/" != p {
 		return newProblem(http.StatusNotFound, "the path has empty or dotted parts; encode the slashes of an id as %%2F")
 	}
 	handler, pattern := a.routes.Handler(r)

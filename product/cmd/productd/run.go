@@ -70,7 +70,7 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	g.Go(func() error { return runner.Run(workers) })
 	g.Go(func() error {
 		defer stopWorkers()
-		return serve(ctx, listener, product.NewServer(api, log))
+		return serve(ctx, listener, product.NewServer(api, log), log)
 	})
 	g.Go(func() error {
 		url := "http://" + listener.Addr().String()
@@ -81,7 +81,7 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 			}
 			log.Info("try it: curl " + url + "/products/" + seedID)
 		}
-		log.Info("serving; Ctrl-C stops", slog.String("url", url))
+		log.Info("serving; Ctrl-C stops", slog.String("url", url), slog.String("data", cfg.data))
 		return nil
 	})
 	err = g.Wait()
@@ -90,7 +90,13 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 }
 
 func newLogger(out io.Writer, level slog.Level) *slog.Logger {
-	return slog.New(slog.NewTextHandler(out, &slog.HandlerOptions{Level: level}))
+	shortTime := func(groups []string, a slog.Attr) slog.Attr {
+		if a.Key == slog.TimeKey && len(groups) == 0 {
+			a.Value = slog.StringValue(a.Value.Time().Format("15:04:05.000"))
+		}
+		return a
+	}
+	return slog.New(slog.NewTextHandler(out, &slog.HandlerOptions{Level: level, ReplaceAttr: shortTime}))
 }
 
 func listen(addr string) (net.Listener, error) {
@@ -105,20 +111,21 @@ func listen(addr string) (net.Listener, error) {
 }
 
 // serve answers requests until ctx ends, and then those that have begun.
-func serve(ctx context.Context, listener net.Listener, server *http.Server) error {
+func serve(ctx context.Context, listener net.Listener, server *http.Server, log *slog.Logger) error {
 	const grace = 10 * time.Second
-	stopped := make(chan error, 1)
-	go func() {
-		<-ctx.Done()
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), grace)
-		defer cancel()
-		stopped <- server.Shutdown(ctx)
-	}()
-	if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+	failed := make(chan error, 1)
+	go func() { failed <- server.Serve(listener) }()
+	select {
+	case err := <-failed:
 		return err
+	case <-ctx.Done():
 	}
-	if err := <-stopped; err != nil {
-		return errors.Join(err, server.Close())
+	log.Info("stopping, after what is in hand; another Ctrl-C kills")
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), grace)
+	defer cancel()
+	if err := server.Shutdown(ctx); err != nil {
+		log.Warn("requests were cut off", slog.Any("error", err))
+		return server.Close()
 	}
 	return nil
 }

@@ -1,0 +1,170 @@
+package product_test
+
+import (
+	"bytes"
+	"context"
+	"database/sql"
+	"encoding/json"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/eventus-go/eventus"
+	"github.com/eventus-go/eventus/broker/memory"
+	"github.com/eventus-go/eventus/consume"
+	"github.com/eventus-go/eventus/outbox"
+	. "github.com/eventus-go/eventus/product"
+	"github.com/eventus-go/eventus/store/sqlite"
+	_ "modernc.org/sqlite"
+)
+
+// service is the whole service in this process: SQLite in a temporary folder, a
+// broker in memory, relay, projection, and HTTP on loopback.
+type service struct {
+	t      *testing.T
+	url    string
+	db     *sql.DB
+	events *sqlite.Store
+	views  *SQLiteViews
+	log    *safeBuffer
+}
+
+func start(t *testing.T, config Config) *service {
+	t.Helper()
+	db := openDB(t)
+	events, err := sqlite.Open(t.Context(), db)
+	if err != nil {
+		t.Fatal(err)
+	}
+	views, err := OpenSQLiteViews(t.Context(), db)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &service{t: t, db: db, events: events, views: views, log: &safeBuffer{}}
+	config.Logger = slog.New(slog.NewTextHandler(s.log, nil))
+
+	broker := memory.New(memory.Config{})
+	relay := outbox.New(events, broker, outbox.Config{Source: "product"})
+	projection := consume.Idempotent("product_views", events, NewProjection(views), consume.Retry{})
+	runner := consume.New(projection, Products, broker, consume.Config{Log: events})
+	ctx, stop := context.WithCancel(context.Background())
+	var running sync.WaitGroup
+	running.Go(func() { _ = relay.Run(ctx) })
+	running.Go(func() { _ = runner.Run(ctx) })
+	t.Cleanup(func() { stop(); running.Wait() })
+
+	products := eventus.NewRepository(events, Products)
+	server := httptest.NewServer(NewAPI(NewCommands(products), NewQueries(views, products, events), config))
+	t.Cleanup(server.Close)
+	s.url = server.URL
+	return s
+}
+
+func openDB(t *testing.T) *sql.DB {
+	t.Helper()
+	db, err := sql.Open("sqlite", sqlite.DSN(filepath.Join(t.TempDir(), "product.db")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = db.Close() })
+	return db
+}
+
+// answer is what came back over HTTP.
+type answer struct {
+	status int
+	header http.Header
+	body   string
+}
+
+// send sends a request whose path is encoded already. Headers are pairs.
+func (s *service) send(method, path, body string, headers ...string) answer {
+	s.t.Helper()
+	r, err := http.NewRequestWithContext(s.t.Context(), method, s.url+path, strings.NewReader(body))
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	if body != "" {
+		r.Header.Set("Content-Type", "application/json")
+	}
+	for i := 0; i < len(headers); i += 2 {
+		r.Header.Set(headers[i], headers[i+1])
+	}
+	response, err := http.DefaultTransport.RoundTrip(r) // follows no redirects
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	defer response.Body.Close()
+	read, err := io.ReadAll(response.Body)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return answer{response.StatusCode, response.Header, strings.TrimSpace(string(read))}
+}
+
+// want fails the test unless the answer has the status and the body.
+func (a answer) want(t *testing.T, status int, body string) {
+	t.Helper()
+	if a.status != status || a.body != body {
+		t.Fatalf("got %d %s\nwant %d %s", a.status, a.body, status, body)
+	}
+}
+
+// wantProblem fails the test unless the answer is a problem of that status.
+func (a answer) wantProblem(t *testing.T, status int) {
+	t.Helper()
+	var p struct {
+		Title, Detail string
+		Status        int
+	}
+	if a.status != status || a.header.Get("Content-Type") != "application/problem+json" {
+		t.Fatalf("got %d %s %s, want a problem with %d", a.status, a.header.Get("Content-Type"), a.body, status)
+	}
+	if err := json.Unmarshal([]byte(a.body), &p); err != nil || p.Status != status || p.Detail == "" || p.Title != http.StatusText(status) {
+		t.Fatalf("problem %s: %v", a.body, err)
+	}
+	if strings.Contains(a.body, "Go ") || strings.Contains(a.body, "json:") {
+		t.Errorf("the problem tells of the program: %s", a.body)
+	}
+}
+
+// stored returns how many events the store has.
+func (s *service) stored() int {
+	s.t.Helper()
+	messages, err := s.events.ReadAll(s.t.Context(), 0, 100_000)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return len(messages)
+}
+
+// createWidget creates the product p-1 at version 1.
+func (s *service) createWidget() {
+	s.t.Helper()
+	a := s.send("POST", "/products", `{"id":"p-1","name":"Widget","price":{"amount":1299,"currency":"EUR"}}`)
+	if a.status != http.StatusCreated {
+		s.t.Fatalf("got %d %s", a.status, a.body)
+	}
+}
+
+type safeBuffer struct {
+	mu     sync.Mutex
+	buffer bytes.Buffer
+}
+
+func (b *safeBuffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.buffer.Write(p)
+}
+
+func (b *safeBuffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.buffer.String()
+}
