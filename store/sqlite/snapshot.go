@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"slices"
 
 	"github.com/eventus-go/eventus/store"
 )
@@ -35,9 +36,9 @@ func (s *Store) ReadSnapshot(ctx context.Context, stream store.Stream, schema in
 		return store.Snapshot{}, nil, fmt.Errorf("read snapshot of %s: %w", stream, err)
 	}
 	snap := store.Snapshot{Stream: stream, Schema: schema}
-	if len(messages) > 0 && messages[0].Position == 0 {
-		snap.Version, snap.ContentType, snap.Data = messages[0].Version, messages[0].ContentType, messages[0].Data
-		messages = messages[1:]
+	if i := slices.IndexFunc(messages, func(m store.Message) bool { return m.Position == 0 }); i >= 0 {
+		snap.Version, snap.ContentType, snap.Data = messages[i].Version, messages[i].ContentType, messages[i].Data
+		messages = slices.Delete(messages, i, i+1)
 	}
 	return snap, messages, nil
 }

@@ -40,7 +40,7 @@ func (s *Store) write(ctx context.Context, f func(tx *sql.Tx) error) error {
 // write lock, also where the data source name lacks _txlock=immediate: a
 // transaction that first reads and then writes would fail with SQLITE_BUSY when
 // another process has written in between, without waiting for it.
-const lockSQL = `DELETE FROM outbox WHERE false`
+const lockSQL = `DELETE FROM outbox WHERE position = 0`
 
 // transaction runs f in a transaction that can write from the start. It is
 // called with writer held.

@@ -211,17 +211,32 @@ func (m *machine[Tx]) compare(t *rapid.T) {
 			equal(t, "tail", tail, m.model.read(s, want.Version, all))
 		}
 	}
-	asked := append([]store.Stream{{}}, streams...)
 	for _, consumer := range consumers {
-		equal(t, "marks", marksOf(t, m.b, consumer, asked...), m.model.inbox.marksOf(consumer, asked))
 		equal(t, "parked streams", mustParkedStreams(t, m.b, consumer, store.Stream{}, all), m.model.inbox.parkedStreams(consumer))
-		for _, s := range streams {
-			equal(t, "letters", parkedOf(t, m.b, consumer, s), m.model.inbox.parked(consumer, s, all))
-		}
 		got, ok, err := m.b.Get(t.Context(), consumer)
 		want, wantOK := m.model.values[consumer]
 		if err != nil || got != want || ok != wantOK {
 			t.Fatalf("under %s is %q (there: %v), error %v, want %q", consumer, got, ok, err, want)
 		}
 	}
+	mustInTx(t, m.b, func(ctx context.Context, tx Tx) error { return m.compareInbox(ctx, t, tx) })
+}
+
+func (m *machine[Tx]) compareInbox(ctx context.Context, t *rapid.T, tx Tx) error {
+	asked := append([]store.Stream{{}}, streams...)
+	for _, consumer := range consumers {
+		marks, err := m.b.Marks(ctx, tx, consumer, asked)
+		if err != nil {
+			return err
+		}
+		equal(t, "marks", marks, m.model.inbox.marksOf(consumer, asked))
+		for _, s := range streams {
+			letters, err := m.b.Parked(ctx, tx, consumer, s, all)
+			if err != nil {
+				return err
+			}
+			equal(t, "letters", letters, m.model.inbox.parked(consumer, s, all))
+		}
+	}
+	return nil
 }

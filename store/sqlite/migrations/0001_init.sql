@@ -1,9 +1,13 @@
--- The truth. Rows are only ever added, by the next version of their stream.
+-- The truth. Rows are only ever added, each with the next version of its stream.
+-- The transaction that adds them has the write lock from its start and compares
+-- versions there: SQLite has one writer, so nobody can come in between. A trigger
+-- that compares them again made an append of 1,000 events 40 % slower, whatever it
+-- compared. The two triggers below cost nothing.
 CREATE TABLE event_store (
 	position       INTEGER PRIMARY KEY AUTOINCREMENT,
 	category       TEXT    NOT NULL,
 	stream_id      TEXT    NOT NULL,
-	version        INTEGER NOT NULL,
+	version        INTEGER NOT NULL CHECK (version > 0),
 	event_id       TEXT    NOT NULL,
 	type           TEXT    NOT NULL,
 	content_type   TEXT    NOT NULL,
@@ -15,14 +19,6 @@ CREATE TABLE event_store (
 	metadata       TEXT,             -- the free fields as a JSON object, NULL when there are none
 	UNIQUE (category, stream_id, version)
 ) STRICT;
-
-CREATE TRIGGER event_store_next_version BEFORE INSERT ON event_store
-WHEN NEW.version IS NOT 1 + coalesce((
-	SELECT max(version) FROM event_store WHERE category = NEW.category AND stream_id = NEW.stream_id
-), 0)
-BEGIN
-	SELECT raise(ABORT, 'event_store: not the next version of its stream');
-END;
 
 CREATE TRIGGER event_store_no_update BEFORE UPDATE ON event_store
 BEGIN

@@ -1,0 +1,144 @@
+package sqlite_test
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/eventus-go/eventus/store"
+	"github.com/eventus-go/eventus/store/sqlite"
+)
+
+// TestTwoStores has two values on one file, as two processes would.
+func TestTwoStores(t *testing.T) {
+	for name, dsn := range map[string]func(path string) string{
+		"with DSN":                      sqlite.DSN,
+		"without _txlock=immediate too": func(path string) string { return strings.Replace(sqlite.DSN(path), "_txlock=immediate&", "", 1) },
+	} {
+		t.Run("appends of two stores on one file conflict or win, and none is lost, "+name, func(t *testing.T) {
+			const appends = 60
+			path := filepath.Join(t.TempDir(), "a.db")
+			var wg sync.WaitGroup
+			for range 2 {
+				s, err := sqlite.Open(t.Context(), openDB(t, dsn(path)))
+				if err != nil {
+					t.Fatal(err)
+				}
+				for range 2 {
+					wg.Go(func() { appendEach(t, s, appends) })
+				}
+			}
+			wg.Wait()
+			s, _ := openStore(t, path)
+			messages, err := s.Read(t.Context(), stream, 0, 1<<20)
+			if err != nil || len(messages) != 2*2*appends {
+				t.Fatalf("%d messages, error %v, want %d", len(messages), err, 2*2*appends)
+			}
+			for i, m := range messages {
+				if m.Version != int64(i)+1 {
+					t.Fatalf("message %d has version %d", i+1, m.Version)
+				}
+			}
+		})
+	}
+}
+
+// appendEach appends n events one by one, each at the version it has read, again
+// after each conflict.
+func appendEach(t *testing.T, s *sqlite.Store, n int) {
+	var version int64
+	for n > 0 {
+		v, err := s.Append(t.Context(), stream, store.Expected(version), events(1))
+		var conflict *store.ConflictError
+		switch {
+		case err == nil:
+			version = v
+			n--
+		case errors.As(err, &conflict) && conflict.Actual > version:
+			version = conflict.Actual
+		default:
+			t.Errorf("append: %v", err)
+			return
+		}
+	}
+}
+
+func TestInTx(t *testing.T) {
+	t.Run("what would wait for its own transaction fails at once with the cure", func(t *testing.T) {
+		s, _ := openStore(t, filepath.Join(t.TempDir(), "a.db"))
+		err := s.InTx(t.Context(), func(ctx context.Context, _ *sql.Tx) error {
+			_, appending := s.Append(ctx, stream, store.Any, events(1))
+			_, republishing := s.Republish(ctx, 0)
+			for name, err := range map[string]error{
+				"Append":        appending,
+				"Republish":     republishing,
+				"MarkPublished": s.MarkPublished(ctx, []int64{1}),
+				"WriteSnapshot": s.WriteSnapshot(ctx, store.Snapshot{Stream: stream, Version: 1, ContentType: "c"}),
+				"InTx":          s.InTx(ctx, func(context.Context, *sql.Tx) error { return nil }),
+			} {
+				if err == nil || !strings.Contains(err.Error(), "WithTx(tx)") {
+					t.Errorf("%s: got error %v, want the cure", name, err)
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	})
+	t.Run("reads do not wait for a transaction that has written", func(t *testing.T) {
+		s, _ := openStore(t, filepath.Join(t.TempDir(), "a.db"))
+		if _, err := s.Append(t.Context(), stream, store.Any, events(2)); err != nil {
+			t.Fatal(err)
+		}
+		err := s.InTx(t.Context(), func(ctx context.Context, tx *sql.Tx) error {
+			if _, err := s.WithTx(tx).Append(ctx, stream, 2, events(1)); err != nil {
+				return err
+			}
+			messages, err := s.Read(ctx, stream, 0, 10)
+			if err == nil && len(messages) != 2 {
+				t.Errorf("the read gives %d messages, want the 2 that are committed", len(messages))
+			}
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	})
+}
+
+func TestTransient(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "a.db")
+	_, db := openStore(t, path)
+	impatient := openDB(t, strings.Replace(sqlite.DSN(path), "10000", "1", 1))
+	s, err := sqlite.Open(t.Context(), impatient)
+	if err != nil {
+		t.Fatal(err)
+	}
+	tx, err := db.Begin() // takes the write lock
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer tx.Rollback()
+	t.Run("a lock that another process holds for too long is transient", func(t *testing.T) {
+		if err := s.InTx(t.Context(), func(context.Context, *sql.Tx) error { return nil }); !s.Transient(err) {
+			t.Errorf("InTx: %v is not transient", err)
+		}
+		if _, err := s.Append(t.Context(), stream, store.Any, events(1)); !s.Transient(err) {
+			t.Errorf("Append: %v is not transient", err)
+		}
+	})
+	t.Run("a broken constraint, a wrong statement and the end of a context are not", func(t *testing.T) {
+		_, constraint := tx.Exec("INSERT INTO outbox (position) VALUES (1), (1)")
+		_, syntax := tx.Exec("SELEC 1")
+		for _, err := range []error{constraint, syntax, context.DeadlineExceeded, nil} {
+			if s.Transient(err) {
+				t.Errorf("%v is transient", err)
+			}
+		}
+	})
+}

@@ -1,0 +1,97 @@
+package sqlite
+
+import (
+	"database/sql"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// plans is how SQLite runs each query of the hot paths: by an index, without a
+// table scan and without a sort. What is scanned are the statement's own
+// arguments (json_each) and the one snapshot.
+var plans = []struct{ name, query, plan string }{
+	{"lock", lockSQL, `
+		SEARCH outbox USING INTEGER PRIMARY KEY (rowid=?)`},
+	{"versions", versionsSQL, `
+		SCAN s VIRTUAL TABLE INDEX 1:
+		CORRELATED SCALAR SUBQUERY 1
+		SEARCH event_store USING COVERING INDEX sqlite_autoindex_event_store_1 (category=? AND stream_id=?)`},
+	{"enqueue", enqueueSQL, `
+		SEARCH event_store USING INTEGER PRIMARY KEY (rowid>?)`},
+	{"read", readSQL, `
+		SEARCH event_store USING INDEX sqlite_autoindex_event_store_1 (category=? AND stream_id=? AND version>?)`},
+	{"read all", readAllSQL, `
+		SEARCH event_store USING INTEGER PRIMARY KEY (rowid>?)`},
+	{"unpublished", unpublishedSQL, `
+		SEARCH outbox USING INTEGER PRIMARY KEY (rowid>?)
+		SEARCH event_store USING INTEGER PRIMARY KEY (rowid=?)`},
+	{"mark published", dequeueSQL, `
+		SEARCH outbox USING INTEGER PRIMARY KEY (rowid=?)
+		LIST SUBQUERY 1
+		SCAN json_each VIRTUAL TABLE INDEX 1:`},
+	{"republish", republishSQL, `
+		SEARCH event_store USING INTEGER PRIMARY KEY (rowid>?)`},
+	{"read snapshot", readSnapshotSQL, `
+		COMPOUND QUERY
+		LEFT-MOST SUBQUERY
+		MATERIALIZE snapshot
+		SEARCH snapshots USING INDEX sqlite_autoindex_snapshots_1 (category=? AND stream_id=? AND schema=?)
+		SCAN snapshot
+		UNION ALL
+		CO-ROUTINE (subquery-4)
+		SEARCH event_store USING INDEX sqlite_autoindex_event_store_1 (category=? AND stream_id=? AND version>?)
+		SCALAR SUBQUERY 3
+		SCAN snapshot
+		SCAN (subquery-4)`},
+	{"marks", marksSQL, `
+		SCAN s VIRTUAL TABLE INDEX 1:
+		SEARCH i USING PRIMARY KEY (consumer=? AND category=? AND stream_id=?) LEFT-JOIN
+		CORRELATED SCALAR SUBQUERY 1
+		SEARCH d USING COVERING INDEX sqlite_autoindex_dead_letters_1 (consumer=? AND category=? AND stream_id=?)`},
+	{"set marks", setMarksSQL, `
+		SCAN json_each VIRTUAL TABLE INDEX 1:`},
+	{"parked", parkedSQL, `
+		SEARCH dead_letters USING INDEX sqlite_autoindex_dead_letters_1 (consumer=? AND category=? AND stream_id=?)`},
+	{"unpark", unparkSQL, `
+		SEARCH dead_letters USING INDEX sqlite_autoindex_dead_letters_1 (consumer=? AND category=? AND stream_id=? AND version=?)`},
+	{"parked streams", parkedStreamsSQL, `
+		SEARCH d USING INDEX sqlite_autoindex_dead_letters_1 (consumer=? AND (category,stream_id)>(?,?))
+		CORRELATED SCALAR SUBQUERY 1
+		SEARCH older USING COVERING INDEX sqlite_autoindex_dead_letters_1 (consumer=? AND category=? AND stream_id=? AND version<?)`},
+}
+
+func TestPlans(t *testing.T) {
+	_, db := openHere(t)
+	for _, p := range plans {
+		t.Run(p.name+" runs by an index and without a sort", func(t *testing.T) {
+			var want []string
+			for line := range strings.Lines(strings.TrimSpace(p.plan)) {
+				want = append(want, strings.TrimSpace(line))
+			}
+			if got := explain(t, db, p.query); !slices.Equal(got, want) {
+				t.Errorf("the plan is\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+			}
+		})
+	}
+}
+
+func explain(t *testing.T, db *sql.DB, query string) (plan []string) {
+	rows, err := db.Query("EXPLAIN QUERY PLAN "+query, make([]any, strings.Count(query, "?"))...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var id, parent, unused int
+		var detail string
+		if err := rows.Scan(&id, &parent, &unused, &detail); err != nil {
+			t.Fatal(err)
+		}
+		plan = append(plan, detail)
+	}
+	if err := rows.Err(); err != nil {
+		t.Fatal(err)
+	}
+	return plan
+}

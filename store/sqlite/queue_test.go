@@ -1,0 +1,202 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"runtime"
+	"testing"
+	"time"
+
+	"github.com/eventus-go/eventus/store"
+	_ "modernc.org/sqlite"
+)
+
+func openHere(t *testing.T) (*Store, *sql.DB) {
+	t.Helper()
+	db, err := sql.Open("sqlite", DSN(filepath.Join(t.TempDir(), "a.db")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = db.Close() })
+	s, err := Open(t.Context(), db)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s, db
+}
+
+func someEvents(n int) []store.Event {
+	all := make([]store.Event, n)
+	for i := range all {
+		all[i] = store.Event{ID: fmt.Sprint(i), Type: "t", ContentType: "c", Time: time.Unix(1, 0)}
+	}
+	return all
+}
+
+func newRequest(id string, expected store.Expected, n int) *request {
+	return &request{
+		stream: store.Stream{Category: "c", ID: id}, expected: expected, events: someEvents(n), done: make(chan struct{}),
+	}
+}
+
+type result struct {
+	version int64
+	err     error
+}
+
+// queued starts an append while the writer's turn is taken, and returns once it
+// waits in the queue.
+func queued(ctx context.Context, s *Store, id string, expected store.Expected) <-chan result {
+	before := s.queue.len()
+	ch := make(chan result, 1)
+	go func() {
+		version, err := s.Append(ctx, store.Stream{Category: "c", ID: id}, expected, someEvents(1))
+		ch <- result{version, err}
+	}()
+	for s.queue.len() == before {
+		runtime.Gosched()
+	}
+	return ch
+}
+
+func (q *queue) len() int {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return len(q.waiting)
+}
+
+func TestCombinedAppends(t *testing.T) {
+	t.Run("each append of a batch has its own version check and its own result", func(t *testing.T) {
+		s, _ := openHere(t)
+		batch := []*request{
+			newRequest("a", 0, 2), newRequest("a", 0, 1), newRequest("b", 5, 1), newRequest("a", 2, 1), newRequest("b", store.Any, 3),
+		}
+		s.commit(t.Context(), batch)
+		for i, want := range []struct{ version, conflictAt int64 }{{2, -1}, {0, 2}, {0, 0}, {3, -1}, {3, -1}} {
+			var conflict *store.ConflictError
+			switch r := batch[i]; {
+			case want.conflictAt < 0 && (r.err != nil || r.version != want.version):
+				t.Errorf("append %d: version %d, error %v, want version %d", i, r.version, r.err, want.version)
+			case want.conflictAt >= 0 && (!errors.As(r.err, &conflict) || conflict.Actual != want.conflictAt):
+				t.Errorf("append %d: error %v, want a conflict at %d", i, r.err, want.conflictAt)
+			}
+		}
+		if log, err := s.ReadAll(t.Context(), 0, 100); err != nil || len(log) != 6 {
+			t.Errorf("%d messages, error %v, want 6", len(log), err)
+		}
+	})
+	t.Run("when the commit fails all of the batch get its error, conflicts too", func(t *testing.T) {
+		s, db := openHere(t)
+		_ = db.Close()
+		batch := []*request{newRequest("a", 0, 1), newRequest("a", 0, 1)}
+		s.commit(t.Context(), batch)
+		for i, r := range batch {
+			if r.err == nil || errors.Is(r.err, store.ErrConflict) || r.version != 0 || !r.isDone() {
+				t.Errorf("append %d: version %d, error %v", i, r.version, r.err)
+			}
+		}
+	})
+	t.Run("a failing insert takes nothing of the batch into the database", func(t *testing.T) {
+		s, db := openHere(t)
+		if _, err := db.Exec(`CREATE TRIGGER boom AFTER INSERT ON event_store WHEN NEW.version = 3
+			BEGIN SELECT raise(FAIL, 'boom'); END`); err != nil {
+			t.Fatal(err)
+		}
+		batch := []*request{newRequest("a", 0, 1), newRequest("b", 0, 3)}
+		s.commit(t.Context(), batch)
+		log, err := s.ReadAll(t.Context(), 0, 100)
+		if batch[0].err == nil || batch[1].err == nil || err != nil || len(log) != 0 {
+			t.Errorf("errors %v and %v; %d messages, error %v", batch[0].err, batch[1].err, len(log), err)
+		}
+	})
+	t.Run("the end of the leader's context does not touch the transaction", func(t *testing.T) {
+		s, _ := openHere(t)
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		r := newRequest("a", 0, 1)
+		s.commit(ctx, []*request{r})
+		if r.err != nil || r.version != 1 {
+			t.Errorf("version %d, error %v", r.version, r.err)
+		}
+	})
+	t.Run("a panic while committing leaves no append waiting", func(t *testing.T) {
+		s, _ := openHere(t)
+		s.db = nil
+		r := newRequest("a", 0, 1)
+		func() {
+			defer func() { _ = recover() }()
+			s.commit(t.Context(), []*request{r})
+		}()
+		if !r.isDone() || r.err == nil {
+			t.Errorf("done: %v, error %v", r.isDone(), r.err)
+		}
+	})
+	t.Run("appends that wait for the writer are committed by the next who writes", func(t *testing.T) {
+		s, _ := openHere(t)
+		s.writer <- struct{}{}
+		first := queued(t.Context(), s, "a", 0)
+		second := queued(t.Context(), s, "a", 0)
+		third := queued(t.Context(), s, "a", store.Any)
+		<-s.writer
+		if r := <-first; r.err != nil || r.version != 1 {
+			t.Errorf("first: %+v", r)
+		}
+		if r := <-second; !errors.Is(r.err, store.ErrConflict) {
+			t.Errorf("second: %+v, want a conflict", r)
+		}
+		if r := <-third; r.err != nil || r.version != 2 {
+			t.Errorf("third: %+v", r)
+		}
+	})
+	t.Run("an append whose context ends while it waits leaves the queue", func(t *testing.T) {
+		s, _ := openHere(t)
+		s.writer <- struct{}{}
+		ctx, cancel := context.WithCancel(t.Context())
+		ch := queued(ctx, s, "a", 0)
+		cancel()
+		if r := <-ch; !errors.Is(r.err, context.Canceled) {
+			t.Errorf("got %+v, want context.Canceled", r)
+		}
+		if n := s.queue.len(); n != 0 {
+			t.Errorf("%d appends are left in the queue", n)
+		}
+	})
+	t.Run("an append whose context ends after it was taken gets its result", func(t *testing.T) {
+		s, _ := openHere(t)
+		s.writer <- struct{}{}
+		ctx, cancel := context.WithCancel(t.Context())
+		ch := queued(ctx, s, "a", 0)
+		batch := s.queue.take()
+		cancel()
+		s.commit(t.Context(), batch)
+		if r := <-ch; r.err != nil || r.version != 1 {
+			t.Errorf("got %+v, want version 1", r)
+		}
+	})
+	t.Run("a leader whose context has ended writes nothing of its own", func(t *testing.T) {
+		s, _ := openHere(t)
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		r := newRequest("a", 0, 1)
+		s.queue.add(r)
+		s.writer <- struct{}{}
+		s.lead(ctx, r)
+		if !errors.Is(r.err, context.Canceled) || len(s.writer) != 0 {
+			t.Errorf("error %v, writer taken: %v", r.err, len(s.writer) != 0)
+		}
+	})
+	t.Run("a batch has a bounded number of events, but at least one append", func(t *testing.T) {
+		var q queue
+		for _, n := range []int{maxBatch + 1, maxBatch - 1, 1, 1} {
+			q.add(newRequest("a", 0, n))
+		}
+		for _, want := range []int{1, 2, 1, 0} {
+			if got := len(q.take()); got != want {
+				t.Errorf("took %d appends, want %d", got, want)
+			}
+		}
+	})
+}

@@ -1,0 +1,135 @@
+package sqlite_test
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"path/filepath"
+	"testing"
+
+	"github.com/eventus-go/eventus/store"
+	"github.com/eventus-go/eventus/store/sqlite"
+)
+
+func TestWithTx(t *testing.T) {
+	setup := func(t *testing.T) (*sqlite.Store, *sql.DB) {
+		s, db := openStore(t, filepath.Join(t.TempDir(), "a.db"))
+		if _, err := db.Exec("CREATE TABLE users (name TEXT)"); err != nil {
+			t.Fatal(err)
+		}
+		return s, db
+	}
+	// holds checks how many of the user's rows, events and outbox rows are
+	// committed.
+	holds := func(t *testing.T, db *sql.DB, users, events int) {
+		t.Helper()
+		for table, want := range map[string]int{"users": users, "event_store": events, "outbox": events} {
+			var n int
+			if err := db.QueryRow("SELECT count(*) FROM " + table).Scan(&n); err != nil || n != want {
+				t.Errorf("%s has %d rows, error %v, want %d", table, n, err, want)
+			}
+		}
+	}
+	begin := func(t *testing.T, db *sql.DB) *sql.Tx {
+		tx, err := db.BeginTx(t.Context(), nil)
+		if err == nil {
+			_, err = tx.Exec("INSERT INTO users (name) VALUES ('someone')")
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		return tx
+	}
+
+	t.Run("a commit keeps the user's rows, their events and outbox rows", func(t *testing.T) {
+		s, db := setup(t)
+		tx := begin(t, db)
+		in := s.WithTx(tx)
+		if v, err := in.Append(t.Context(), stream, store.NoStream, events(2)); err != nil || v != 2 {
+			t.Fatalf("version %d, error %v", v, err)
+		}
+		if v, err := in.Append(t.Context(), stream, 2, events(111)); err != nil || v != 113 {
+			t.Fatalf("version %d, error %v", v, err)
+		}
+		if got, err := in.Read(t.Context(), stream, 0, 200); err != nil || len(got) != 113 {
+			t.Fatalf("%d messages inside, error %v", len(got), err)
+		}
+		holds(t, db, 0, 0)
+		if err := tx.Commit(); err != nil {
+			t.Fatal(err)
+		}
+		holds(t, db, 1, 113)
+	})
+	t.Run("a rollback keeps none of them", func(t *testing.T) {
+		s, db := setup(t)
+		tx := begin(t, db)
+		if _, err := s.WithTx(tx).Append(t.Context(), stream, store.NoStream, events(2)); err != nil {
+			t.Fatal(err)
+		}
+		if err := tx.Rollback(); err != nil {
+			t.Fatal(err)
+		}
+		holds(t, db, 0, 0)
+		if _, err := s.Append(t.Context(), stream, store.NoStream, events(1)); err != nil {
+			t.Errorf("append after the rollback: %v", err)
+		}
+	})
+	t.Run("a conflict and a refusal leave the transaction usable", func(t *testing.T) {
+		s, db := setup(t)
+		tx := begin(t, db)
+		in := s.WithTx(tx)
+		var conflict *store.ConflictError
+		if _, err := in.Append(t.Context(), stream, 7, events(1)); !errors.As(err, &conflict) || conflict.Actual != 0 {
+			t.Fatalf("got error %v, want a conflict", err)
+		}
+		if _, err := in.Append(t.Context(), stream, store.Any, nil); !errors.Is(err, store.ErrInvalid) {
+			t.Fatalf("got error %v, want a refusal", err)
+		}
+		if _, err := in.Append(t.Context(), stream, store.NoStream, events(1)); err != nil {
+			t.Fatal(err)
+		}
+		if err := tx.Commit(); err != nil {
+			t.Fatal(err)
+		}
+		holds(t, db, 1, 1)
+	})
+	t.Run("an append that fails halfway leaves nothing of it in the transaction", func(t *testing.T) {
+		s, db := setup(t)
+		// FAIL keeps the rows that the statement has inserted before.
+		if _, err := db.Exec(`CREATE TRIGGER boom AFTER INSERT ON event_store WHEN NEW.version = 105
+			BEGIN SELECT raise(FAIL, 'boom'); END`); err != nil {
+			t.Fatal(err)
+		}
+		tx := begin(t, db)
+		if _, err := s.WithTx(tx).Append(t.Context(), stream, store.NoStream, events(110)); err == nil {
+			t.Fatal("the append did not fail")
+		}
+		if err := tx.Commit(); err != nil {
+			t.Fatal(err)
+		}
+		holds(t, db, 1, 0)
+	})
+	t.Run("the transaction of the inbox carries appends", func(t *testing.T) {
+		s, db := setup(t)
+		err := s.InTx(t.Context(), func(ctx context.Context, tx *sql.Tx) error {
+			if _, err := tx.ExecContext(ctx, "INSERT INTO users (name) VALUES ('someone')"); err != nil {
+				return err
+			}
+			_, err := s.WithTx(tx).Append(ctx, stream, store.NoStream, events(3))
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		holds(t, db, 1, 3)
+	})
+	t.Run("a transaction of another database is refused", func(t *testing.T) {
+		s, _ := setup(t)
+		_, another := setup(t)
+		tx := begin(t, another)
+		defer tx.Rollback()
+		if _, err := s.WithTx(tx).Append(t.Context(), stream, store.Any, events(1)); err == nil {
+			t.Error("it was not")
+		}
+	})
+}
