@@ -1,0 +1,444 @@
+package eventus_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/eventus-go/eventus"
+	"github.com/eventus-go/eventus/store"
+	"github.com/eventus-go/eventus/store/memory"
+	"github.com/google/go-cmp/cmp"
+)
+
+// faulty is a real store with a fault at a chosen place.
+type faulty struct {
+	*memory.Store
+	beforeAppend  func() error
+	readSnapshot  func() error
+	writeSnapshot func() error
+	reads         atomic.Int64 // messages handed out
+}
+
+func call(f func() error) error {
+	if f == nil {
+		return nil
+	}
+	return f()
+}
+
+func (f *faulty) Append(ctx context.Context, s store.Stream, expected store.Expected, events []store.Event) (int64, error) {
+	if err := call(f.beforeAppend); err != nil {
+		return 0, err
+	}
+	return f.Store.Append(ctx, s, expected, events)
+}
+
+func (f *faulty) Read(ctx context.Context, s store.Stream, after int64, limit int) ([]store.Message, error) {
+	page, err := f.Store.Read(ctx, s, after, limit)
+	f.reads.Add(int64(len(page)))
+	return page, err
+}
+
+func (f *faulty) ReadSnapshot(ctx context.Context, s store.Stream, schema, limit int) (store.Snapshot, []store.Message, error) {
+	if err := call(f.readSnapshot); err != nil {
+		return store.Snapshot{}, nil, err
+	}
+	snap, page, err := f.Store.ReadSnapshot(ctx, s, schema, limit)
+	f.reads.Add(int64(len(page)))
+	return snap, page, err
+}
+
+func (f *faulty) WriteSnapshot(ctx context.Context, snap store.Snapshot) error {
+	if err := call(f.writeSnapshot); err != nil {
+		return err
+	}
+	return f.Store.WriteSnapshot(ctx, snap)
+}
+
+func add(by int64) func(*counter) error {
+	return func(c *counter) error { return c.Add(by) }
+}
+
+func update(t *testing.T, r *eventus.Repository[*counter], id string, by ...int64) {
+	t.Helper()
+	for _, by := range by {
+		if err := r.Update(t.Context(), id, add(by)); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func TestUpdateStoresWhatWasDecided(t *testing.T) {
+	r := eventus.NewRepository(memory.New(), counters)
+	update(t, r, "c", 2, 4)
+	c, err := r.Load(t.Context(), "c")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c.State().Total != 6 || c.Version() != 2 || c.ID() != "c" || len(c.Recorded()) != 0 {
+		t.Errorf("total %d, version %d, id %q, recorded %v", c.State().Total, c.Version(), c.ID(), c.Recorded())
+	}
+}
+
+func TestARefusedDecisionStoresNothing(t *testing.T) {
+	s := memory.New()
+	r := eventus.NewRepository(s, counters)
+	err := r.Update(t.Context(), "c", func(c *counter) error {
+		c.Record(added{By: 2})
+		return errOdd
+	})
+	if err != errOdd {
+		t.Errorf("got %v, want the decision's error as it is", err)
+	}
+	if _, err := r.Load(t.Context(), "c"); !errors.Is(err, eventus.ErrNotFound) {
+		t.Errorf("got %v, want ErrNotFound", err)
+	}
+}
+
+func TestADecisionThatRecordsNothingWritesNothing(t *testing.T) {
+	s := &faulty{Store: memory.New(), beforeAppend: func() error { return errors.New("appended") }}
+	r := eventus.NewRepository(s, counters)
+	if err := r.Update(t.Context(), "c", (*counter).Clear); err != nil {
+		t.Fatal(err)
+	}
+	if err := r.Save(t.Context(), r.New("c")); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// The defect of two Go libraries: the events are taken off the aggregate before
+// the append, so that the second try has nothing to save and reports success.
+func TestARefusedSaveKeepsTheEventsOnTheAggregate(t *testing.T) {
+	s := &faulty{Store: memory.New()}
+	r := eventus.NewRepository(s, counters)
+	c := r.New("c")
+	if err := c.Add(2); err != nil {
+		t.Fatal(err)
+	}
+	down := errors.New("connection refused")
+	s.beforeAppend = func() error { return down }
+	if err := r.Save(t.Context(), c); !errors.Is(err, down) {
+		t.Fatalf("got %v", err)
+	}
+	if len(c.Recorded()) != 1 {
+		t.Fatalf("recorded %v", c.Recorded())
+	}
+	s.beforeAppend = nil
+	if err := r.Save(t.Context(), c); err != nil {
+		t.Fatal(err)
+	}
+	if loaded, err := r.Load(t.Context(), "c"); err != nil || loaded.State().Total != 2 {
+		t.Fatalf("%v, %v", loaded, err)
+	}
+}
+
+func TestASaveOnAnOldStateIsAConflict(t *testing.T) {
+	r := eventus.NewRepository(memory.New(), counters)
+	update(t, r, "c", 2)
+	first, err := r.Load(t.Context(), "c")
+	if err != nil {
+		t.Fatal(err)
+	}
+	update(t, r, "c", 4, 6)
+	if err := first.Add(8); err != nil {
+		t.Fatal(err)
+	}
+	// More than once: a retry of the save alone must not report success.
+	for range 2 {
+		err = r.Save(t.Context(), first)
+		var conflict *eventus.ConflictError
+		if !errors.Is(err, eventus.ErrConflict) || !errors.As(err, &conflict) {
+			t.Fatalf("got %v", err)
+		}
+		want := eventus.ConflictError{Stream: eventus.Stream{Category: "counter", ID: "c"}, Expected: 1, Actual: 3}
+		if *conflict != want {
+			t.Errorf("got %+v, want %+v", *conflict, want)
+		}
+		if got, want := err.Error(), "save counter c: expected version 1, have 3"; got != want {
+			t.Errorf("got %q, want %q", got, want)
+		}
+	}
+}
+
+func TestUpdateDecidesAgainOnFreshState(t *testing.T) {
+	s := &faulty{Store: memory.New()}
+	r := eventus.NewRepository(s, counters, eventus.Retries(3, time.Microsecond))
+	other := eventus.NewRepository(s.Store, counters)
+	var seen []int64
+	losses := 2
+	s.beforeAppend = func() error {
+		if losses--; losses >= 0 {
+			update(t, other, "c", 10)
+		}
+		return nil
+	}
+	err := r.Update(t.Context(), "c", func(c *counter) error {
+		seen = append(seen, c.State().Total)
+		return c.Add(2)
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff([]int64{0, 10, 20}, seen); diff != "" {
+		t.Errorf("totals the decision saw (-want +got):\n%s", diff)
+	}
+	if c, err := r.Load(t.Context(), "c"); err != nil || c.State().Total != 22 {
+		t.Errorf("%v, %v", c, err)
+	}
+}
+
+func TestUpdateGivesUpAfterItsRetries(t *testing.T) {
+	s := &faulty{Store: memory.New()}
+	other := eventus.NewRepository(s.Store, counters)
+	s.beforeAppend = func() error { update(t, other, "c", 10); return nil }
+	for retries, wantTries := range map[int]int{0: 1, 3: 4} {
+		tries := 0
+		r := eventus.NewRepository(s, counters, eventus.Retries(retries, time.Microsecond))
+		err := r.Update(t.Context(), "c", func(c *counter) error { tries++; return c.Add(2) })
+		if !errors.Is(err, eventus.ErrConflict) || tries != wantTries {
+			t.Errorf("%d retries: %d tries, %v", retries, tries, err)
+		}
+	}
+}
+
+func TestUpdateDoesNotRepeatWhatMayHaveHappened(t *testing.T) {
+	s := &faulty{Store: memory.New(), beforeAppend: func() error { return errors.New("connection reset") }}
+	r := eventus.NewRepository(s, counters)
+	tries := 0
+	err := r.Update(t.Context(), "c", func(c *counter) error { tries++; return c.Add(2) })
+	if err == nil || tries != 1 {
+		t.Errorf("%d tries, %v", tries, err)
+	}
+}
+
+func TestAStaleExpectedVersionIsRefusedAtOnce(t *testing.T) {
+	r := eventus.NewRepository(memory.New(), counters)
+	update(t, r, "c", 2, 4)
+	for _, expected := range []int64{-1, 0, 1, 3} {
+		tries := 0
+		err := r.Update(t.Context(), "c", func(c *counter) error { tries++; return c.Add(2) }, eventus.Expect(expected))
+		var conflict *eventus.ConflictError
+		if !errors.As(err, &conflict) || conflict.Actual != 2 || int64(conflict.Expected) != expected || tries != 0 {
+			t.Errorf("expect %d: %d tries, %v", expected, tries, err)
+		}
+	}
+	if err := r.Update(t.Context(), "c", add(2), eventus.Expect(2)); err != nil {
+		t.Error(err)
+	}
+	if err := r.Update(t.Context(), "new", add(2), eventus.Expect(0)); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestAnExpectedVersionThatGoesStaleIsNotRetried(t *testing.T) {
+	s := &faulty{Store: memory.New()}
+	other := eventus.NewRepository(s.Store, counters)
+	r := eventus.NewRepository(s, counters)
+	update(t, r, "c", 2)
+	s.beforeAppend = func() error { update(t, other, "c", 10); return nil }
+	tries := 0
+	err := r.Update(t.Context(), "c", func(c *counter) error { tries++; return c.Add(2) }, eventus.Expect(1))
+	if !errors.Is(err, eventus.ErrConflict) || tries != 1 {
+		t.Errorf("%d tries, %v", tries, err)
+	}
+}
+
+func TestMetadataTimeAndIDsAreStoredWithEachEvent(t *testing.T) {
+	now := time.Date(2026, 1, 2, 3, 4, 5, 678_901_234, time.FixedZone("far", 9*3600))
+	ids := 0
+	r := eventus.NewRepository(memory.New(), counters,
+		eventus.WithClock(func() time.Time { return now }),
+		eventus.WithIDs(func() string { ids++; return fmt.Sprintf("id-%d", ids) }))
+	ctx := eventus.WithCorrelationID(t.Context(), "request")
+	ctx = eventus.WithCausationID(ctx, "command")
+	ctx = eventus.WithActor(ctx, "ada")
+	ctx = eventus.WithField(ctx, "traceparent", "00-1-2-03")
+	err := r.Update(ctx, "c", func(c *counter) error {
+		return errors.Join(c.Add(2), c.Add(4))
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []eventus.Message[countEvent]
+	for m, err := range eventus.History(t.Context(), r, "c") {
+		if err != nil {
+			t.Fatal(err)
+		}
+		got = append(got, m)
+	}
+	message := eventus.Message[countEvent]{
+		ID: "id-1", Stream: eventus.Stream{Category: "counter", ID: "c"}, Version: 1, Position: 1,
+		Time: now.UTC().Truncate(time.Microsecond), Type: "counter.added",
+		Metadata: eventus.Metadata{CorrelationID: "request", CausationID: "command", Actor: "ada", Fields: map[string]string{"traceparent": "00-1-2-03"}},
+		Event:    added{By: 2},
+	}
+	second := message
+	second.ID, second.Version, second.Position, second.Event = "id-2", 2, 2, added{By: 4}
+	if diff := cmp.Diff([]eventus.Message[countEvent]{message, second}, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+func TestMetadataOfAContextIsNotShared(t *testing.T) {
+	fields := map[string]string{"a": "1"}
+	ctx := eventus.WithMetadata(t.Context(), eventus.Metadata{Fields: fields})
+	fields["a"] = "2"
+	eventus.MetadataFrom(ctx).Fields["a"] = "3"
+	eventus.WithField(ctx, "a", "4")
+	if got := eventus.MetadataFrom(ctx).Fields["a"]; got != "1" {
+		t.Errorf("got %q", got)
+	}
+}
+
+func TestTimeTravel(t *testing.T) {
+	now := time.Unix(1000, 0)
+	r := eventus.NewRepository(memory.New(), counters, eventus.WithClock(func() time.Time { return now }))
+	for range 3 {
+		update(t, r, "c", 2)
+		now = now.Add(time.Second)
+	}
+	for version, want := range map[int64]int64{1: 2, 2: 4, 3: 6} {
+		if c, err := r.LoadAt(t.Context(), "c", version); err != nil || c.State().Total != want || c.Version() != version {
+			t.Errorf("at version %d: %v, %v", version, c, err)
+		}
+	}
+	for _, version := range []int64{-1, 0, 4} {
+		if _, err := r.LoadAt(t.Context(), "c", version); !errors.Is(err, eventus.ErrNotFound) {
+			t.Errorf("at version %d: %v", version, err)
+		}
+	}
+	for after, want := range map[time.Duration]int64{0: 1, 999 * time.Millisecond: 1, time.Second: 2, time.Hour: 3} {
+		if c, err := r.LoadAsOf(t.Context(), "c", time.Unix(1000, 0).Add(after)); err != nil || c.Version() != want {
+			t.Errorf("as of %v: %v, %v", after, c, err)
+		}
+	}
+	if _, err := r.LoadAsOf(t.Context(), "c", time.Unix(999, 0)); !errors.Is(err, eventus.ErrNotFound) {
+		t.Errorf("before the beginning: %v", err)
+	}
+	past, err := r.LoadAt(t.Context(), "c", 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	past.Record(added{By: 2})
+	if err := r.Save(t.Context(), past); !errors.Is(err, eventus.ErrConflict) {
+		t.Errorf("the past was changed: %v", err)
+	}
+}
+
+func TestHistoryStopsWhereTheLoopDoes(t *testing.T) {
+	s := &faulty{Store: memory.New()}
+	r := eventus.NewRepository(s, counters)
+	fill(t, s, "c", 1200)
+	n := 0
+	for range eventus.History(t.Context(), r, "c") {
+		if n++; n == 3 {
+			break
+		}
+	}
+	if got := s.reads.Load(); n != 3 || got > 500 {
+		t.Errorf("%d yielded, %d read", n, got)
+	}
+	for range eventus.History(t.Context(), r, "c") {
+		n++
+	}
+	if n != 1203 {
+		t.Errorf("%d yielded", n)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	var last error
+	for _, err := range eventus.History(ctx, r, "c") {
+		last = err
+	}
+	if !errors.Is(last, context.Canceled) {
+		t.Errorf("got %v", last)
+	}
+}
+
+// fill appends n events straight to the store.
+func fill(t testing.TB, s store.Store, id string, n int) {
+	t.Helper()
+	event, err := counters.Encode(added{By: 2})
+	if err != nil {
+		t.Fatal(err)
+	}
+	event.ID, event.Time = "e", time.Now()
+	for n > 0 {
+		batch := make([]store.Event, min(n, store.MaxEvents))
+		for i := range batch {
+			batch[i] = event
+		}
+		if _, err := s.Append(context.Background(), store.Stream{Category: "counter", ID: id}, store.Any, batch); err != nil {
+			t.Fatal(err)
+		}
+		n -= len(batch)
+	}
+}
+
+func TestIDsThatNoStoreTakesAreRefused(t *testing.T) {
+	r := eventus.NewRepository(memory.New(), counters)
+	for name, id := range map[string]string{
+		"empty":    "",
+		"too long": string(make([]byte, 10_000)),
+		"NUL":      "a\x00b",
+		"no UTF-8": "a\xffb",
+	} {
+		t.Run(name, func(t *testing.T) {
+			if err := r.Update(t.Context(), id, add(2)); !errors.Is(err, eventus.ErrInvalid) {
+				t.Errorf("update: %v", err)
+			}
+			c := r.New(id)
+			c.Record(added{By: 2})
+			if err := r.Save(t.Context(), c); !errors.Is(err, eventus.ErrInvalid) {
+				t.Errorf("save: %v", err)
+			}
+			if _, err := r.Load(t.Context(), id); !errors.Is(err, eventus.ErrInvalid) {
+				t.Errorf("load: %v", err)
+			}
+		})
+	}
+}
+
+func TestAnAggregateThatNoRepositoryMadeCannotBeSaved(t *testing.T) {
+	r := eventus.NewRepository(memory.New(), counters)
+	var c counter
+	c.Record(added{By: 2})
+	if err := r.Save(t.Context(), &c); err == nil {
+		t.Error("saved under no id")
+	}
+}
+
+func TestConcurrentUpdatesAllCount(t *testing.T) {
+	const workers, each, aggregates = 16, 100, 5
+	r := eventus.NewRepository(memory.New(), counters)
+	var wg sync.WaitGroup
+	for w := range workers {
+		wg.Go(func() {
+			for i := range each {
+				if err := r.Update(t.Context(), fmt.Sprint((w+i)%aggregates), add(2)); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	var total int64
+	for i := range aggregates {
+		c, err := r.Load(t.Context(), fmt.Sprint(i))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if c.State().Total != 2*c.Version() {
+			t.Errorf("total %d at version %d", c.State().Total, c.Version())
+		}
+		total += c.State().Total
+	}
+	if total != 2*workers*each {
+		t.Errorf("total %d, want %d", total, 2*workers*each)
+	}
+}
