@@ -13,6 +13,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/eventus-go/eventus"
 	"github.com/eventus-go/eventus/broker/memory"
@@ -31,6 +32,7 @@ type service struct {
 	db     *sql.DB
 	events *sqlite.Store
 	views  *SQLiteViews
+	runner *consume.Runner[*sql.Tx, Event]
 	log    *safeBuffer
 }
 
@@ -46,16 +48,19 @@ func start(t *testing.T, config Config) *service {
 		t.Fatal(err)
 	}
 	s := &service{t: t, db: db, events: events, views: views, log: &safeBuffer{}}
+	if config.WaitLimit == 0 {
+		config.WaitLimit = time.Hour // the test's own deadline is the bound
+	}
 	config.Logger = slog.New(slog.NewTextHandler(s.log, nil))
 
 	broker := memory.New(memory.Config{})
 	relay := outbox.New(events, broker, outbox.Config{Source: "product"})
 	projection := consume.Idempotent("product_views", events, NewProjection(views), consume.Retry{})
-	runner := consume.New(projection, Products, broker, consume.Config{Log: events})
+	s.runner = consume.New(projection, Products, broker, consume.Config{Log: events})
 	ctx, stop := context.WithCancel(context.Background())
 	var running sync.WaitGroup
 	running.Go(func() { _ = relay.Run(ctx) })
-	running.Go(func() { _ = runner.Run(ctx) })
+	running.Go(func() { _ = s.runner.Run(ctx) })
 	t.Cleanup(func() { stop(); running.Wait() })
 
 	products := eventus.NewRepository(events, Products)
