@@ -19,7 +19,7 @@ type messaging struct {
 func startMessaging(ctx context.Context, dir string) (*messaging, error) {
 	server, err := natsd.Start(natsd.Config{Dir: dir})
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("%w; or choose another folder by -data", err)
 	}
 	m := &messaging{server: server}
 	if m.conn, err = server.Connect(nats.ReconnectBufSize(-1), nats.MaxReconnects(-1)); err != nil {

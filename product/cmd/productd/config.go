@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -25,17 +26,18 @@ func parseConfig(args []string, out io.Writer) (config, error) {
 	flags.StringVar(&c.data, "data", "./productd-data", "`folder` for the database and JetStream (PRODUCTD_DATA)")
 	flags.BoolVar(&c.seed, "seed", true, "create a first product and show its way (PRODUCTD_SEED)")
 	flags.TextVar(&c.logLevel, "log", slog.LevelInfo, "lowest `level` to log: DEBUG, INFO, WARN or ERROR (PRODUCTD_LOG)")
-	flags.SetOutput(io.Discard)
-	flags.Usage = func() {
+	flags.SetOutput(io.Discard) // errors are returned
+	flags.Usage = func() {}
+	err := ff.Parse(flags, args, ff.WithEnvVarPrefix("PRODUCTD"))
+	switch {
+	case errors.Is(err, flag.ErrHelp):
 		flags.SetOutput(out)
-		fmt.Fprintln(out, "productd serves the product API. Flags, and the environment variables that do the same:")
+		fmt.Fprintln(out, "productd serves the product API. Its flags, and the environment variables that stand in for them:")
 		flags.PrintDefaults()
-		flags.SetOutput(io.Discard)
-	}
-	if err := ff.Parse(flags, args, ff.WithEnvVarPrefix("PRODUCTD")); err != nil {
-		return config{}, err
-	}
-	if flags.NArg() > 0 {
+		return config{}, flag.ErrHelp
+	case err != nil:
+		return config{}, fmt.Errorf("%w; productd -h lists the flags", err)
+	case flags.NArg() > 0:
 		return config{}, fmt.Errorf("%q is not a flag; productd -h lists them", flags.Arg(0))
 	}
 	return c, nil

@@ -157,8 +157,8 @@ func TestRefusals(t *testing.T) {
 		}, []string{"product.db", "-data"}},
 		{"a JetStream folder that is a file", func(t *testing.T) []string {
 			return []string{"-data", filepath.Dir(file(t, "jetstream"))}
-		}, []string{"jetstream"}},
-		{"a flag that is none", func(t *testing.T) []string { return []string{"-colour"} }, []string{"-colour"}},
+		}, []string{"jetstream", "-data"}},
+		{"a flag that is none", func(t *testing.T) []string { return []string{"-colour"} }, []string{"-colour", "-h"}},
 		{"a flag of the wrong kind", func(t *testing.T) []string { return []string{"-seed=perhaps"} }, []string{"seed"}},
 		{"a word too many", func(t *testing.T) []string { return []string{"now"} }, []string{"now", "-h"}},
 	} {
