@@ -19,7 +19,8 @@ type GetProductByID struct {
 	MinVersion int64
 }
 
-// ListProducts asks the read model for products in the order of their ids.
+// ListProducts asks the read model for products in the order of their ids,
+// discontinued ones among them.
 type ListProducts struct {
 	After string // the last id of the page before; empty for the first page
 	Limit int
