@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"regexp"
@@ -18,6 +19,10 @@ const asProductd = "EVENTUS_TEST_AS_PRODUCTD"
 
 func TestMain(m *testing.M) {
 	if os.Getenv(asProductd) != "" {
+		go func() { // its input ends when the test that started it has died
+			_, _ = io.Copy(io.Discard, os.Stdin)
+			os.Exit(2)
+		}()
 		main()
 		return
 	}
@@ -39,6 +44,9 @@ func startProcess(t *testing.T, args ...string) *process {
 	p.cmd = exec.CommandContext(t.Context(), os.Args[0], append([]string{"-addr", "127.0.0.1:0"}, args...)...)
 	p.cmd.Env = append(os.Environ(), asProductd+"=1")
 	p.cmd.Stderr = &p.stderr
+	if _, err := p.cmd.StdinPipe(); err != nil {
+		t.Fatal(err)
+	}
 	stdout, err := p.cmd.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)
