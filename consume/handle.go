@@ -14,26 +14,37 @@ import (
 const maxTrouble = 3
 
 // handle handles messages: all in one transaction if that goes well, else each
-// by itself, so that only those to blame stay behind. It returns what became of
-// each, also beside an error, which says that the runner should pause.
+// by itself, so that only those to blame stay behind. Those of streams that have
+// failed before go by themselves from the start. It returns what became of each,
+// also beside an error, which says that the runner should pause.
 //
 // The messages may be a stretch of the log; see apply.
 func (r *Runner[Tx, E]) handle(ctx context.Context, messages []store.Message, s *stretch) ([]outcome, error) {
-	outcomes, clear := r.unblocked(messages)
-	if clear {
-		applied, err := r.apply(ctx, messages, s)
-		if err == nil {
-			r.applied(messages, applied)
-			return applied, r.fillEarly(ctx, messages, applied)
-		}
+	outcomes := make([]outcome, len(messages))
+	for i := range outcomes {
+		outcomes[i] = blocked // what is not reached is given back
+	}
+	together, alone := r.split(messages)
+	if len(alone) > 0 {
+		s = nil
+	}
+	if len(together) > 1 || s != nil {
+		batch := pick(messages, together)
+		applied, err := r.apply(ctx, batch, s)
 		if ctx.Err() != nil {
 			return outcomes, ctx.Err()
 		}
+		if err == nil {
+			r.applied(batch, applied)
+			for k, i := range together {
+				outcomes[i] = applied[k]
+			}
+			together = nil
+		}
 	}
 	trouble := 0
-	for i := range messages {
+	for _, i := range append(together, alone...) {
 		if r.waiting.blocks(messages[i].Stream, r.now()) {
-			outcomes[i] = blocked
 			continue
 		}
 		var err error
@@ -49,22 +60,35 @@ func (r *Runner[Tx, E]) handle(ctx context.Context, messages []store.Message, s 
 	return outcomes, r.fillEarly(ctx, messages, outcomes)
 }
 
-// unblocked reports whether no message's stream waits for a retry. All outcomes
-// are blocked to begin with: what is not reached is given back.
-func (r *Runner[Tx, E]) unblocked(messages []store.Message) (outcomes []outcome, clear bool) {
-	outcomes, clear = make([]outcome, len(messages)), true
+// split tells the messages of streams in good order from those of streams that
+// have failed, by their indices.
+func (r *Runner[Tx, E]) split(messages []store.Message) (together, alone []int) {
 	for i := range messages {
-		outcomes[i] = blocked
-		clear = clear && !r.waiting.blocks(messages[i].Stream, r.now())
+		if _, failing := r.waiting[messages[i].Stream]; failing {
+			alone = append(alone, i)
+		} else {
+			together = append(together, i)
+		}
 	}
-	return outcomes, clear
+	return together, alone
+}
+
+func pick(messages []store.Message, indices []int) []store.Message {
+	if len(indices) == len(messages) {
+		return messages
+	}
+	picked := make([]store.Message, len(indices))
+	for k, i := range indices {
+		picked[k] = messages[i]
+	}
+	return picked
 }
 
 // applied notes that messages were handled in a committed transaction.
 func (r *Runner[Tx, E]) applied(messages []store.Message, outcomes []outcome) {
 	for i := range messages {
 		if outcomes[i].done() {
-			delete(r.waiting, messages[i].Stream)
+			r.waiting.done(&messages[i])
 		}
 	}
 	r.logHandled(messages, outcomes)

@@ -65,6 +65,14 @@ func (w waiting) failed(m *store.Message, policy Retry, now time.Time) (*attempt
 	return a, nil
 }
 
+// done forgets a stream when the message that failed is done. A repeated earlier
+// one is not: it must not give the failing one new chances.
+func (w waiting) done(m *store.Message) {
+	if a, ok := w[m.Stream]; ok && m.Version >= a.version {
+		delete(w, m.Stream)
+	}
+}
+
 // prune forgets the streams whose retry was due before a time and did not come:
 // another member of the consumer has handled them.
 func (w waiting) prune(before time.Time) {
