@@ -71,6 +71,7 @@ func fetchWaits(t *testing.T, b Backend) {
 		}
 		got <- deliveries
 	}()
+	time.Sleep(10 * time.Millisecond) // either order is right; mostly, Fetch waits by now
 	publish(t, b, batch("topic", "m", 1)...)
 	if deliveries := <-got; len(deliveries) != 1 || deliveries[0].Message().ID != "m-0" {
 		t.Errorf("got %q", idsOf(deliveries))

@@ -27,9 +27,10 @@ const (
 // Fetch implements [broker.Subscription]; it returns 1,000 messages at most.
 //
 // It returns an error when the consumer or the stream was deleted, when the
-// connection was closed, and when nothing was heard from the server for 10
-// seconds. A reconnect to a server that still has the consumer is not an error.
-// After an error subscribe again: what is missing is created there.
+// server says that it shuts down, when the connection was closed, and when
+// nothing was heard from the server for 10 seconds. After an error subscribe
+// again: what is missing is created there. A connection that is lost and comes
+// back within 10 seconds is not an error.
 func (s *subscription) Fetch(ctx context.Context, limit int) ([]broker.Delivery, error) {
 	if limit < 1 {
 		return nil, fmt.Errorf("fetch limit %d, want at least 1", limit)

@@ -2,12 +2,15 @@ package jetstream_test
 
 import (
 	"context"
+	"errors"
+	"net"
 	"slices"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
+	"github.com/nats-io/nats.go"
 	raw "github.com/nats-io/nats.go/jetstream"
 
 	"github.com/eventus-go/eventus/broker"
@@ -53,6 +56,68 @@ func TestADurableSubscriptionSurvivesARestart(t *testing.T) {
 	wg.Wait()
 }
 
+// With the connection the server forgets the request, and Fetch asks anew.
+func TestFetchSurvivesALostConnection(t *testing.T) {
+	srv := serveTCP(t)
+	publisher := open(t, connect(t, srv.Server), jetstream.Config{})
+	line := &line{up: make(chan struct{}, 1)}
+	line.up <- struct{}{}
+	nc, err := nats.Connect(srv.URL(), nats.SetCustomDialer(line), nats.MaxReconnects(-1),
+		nats.ReconnectWait(time.Millisecond), nats.ReconnectJitter(0, 0))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(nc.Close)
+	sub, err := open(t, nc, jetstream.Config{}).Subscribe(t.Context(), "reader", "topic", broker.FromNow)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer sub.Close()
+
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		if got, err := sub.Fetch(t.Context(), 1); err != nil || got[0].Message().ID != "topic-000000" {
+			t.Errorf("got %v, %v", got, err)
+		}
+	})
+	awaitRequests(t, srv.Server, 1)
+	line.cut()
+	awaitRequests(t, srv.Server, 0)
+	publishAll(t, publisher, numbered("topic", 0, 1))
+	line.up <- struct{}{}
+	wg.Wait()
+}
+
+// line dials when it is up, once for each token.
+type line struct {
+	up   chan struct{}
+	conn net.Conn
+}
+
+func (l *line) Dial(network, address string) (net.Conn, error) {
+	<-l.up
+	var err error
+	l.conn, err = net.Dial(network, address)
+	return l.conn, err
+}
+
+func (l *line) cut() { l.conn.Close() }
+
+// awaitRequests returns when the server has n pull requests for the reader.
+func awaitRequests(t testing.TB, srv *natsd.Server, n int) {
+	t.Helper()
+	js := rawClient(t, connect(t, srv))
+	for {
+		consumer, err := js.Consumer(t.Context(), "EVENTUS", "reader")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if consumer.CachedInfo().NumWaiting == n {
+			return
+		}
+	}
+}
+
 func TestALostStorageIsAnErrorAndResubscribingCuresIt(t *testing.T) {
 	srv := serveTCP(t)
 	b := open(t, dial(t, srv.URL()), jetstream.Config{})
@@ -74,7 +139,8 @@ func TestADeletedConsumerIsAnErrorAndResubscribingCuresIt(t *testing.T) {
 		"stream":   func(ctx context.Context, js raw.JetStream) error { return js.DeleteStream(ctx, "EVENTUS") },
 	} {
 		t.Run(name, func(t *testing.T) {
-			nc := connect(t, serve(t, natsd.Config{Dir: t.TempDir()}))
+			srv := serve(t, natsd.Config{Dir: t.TempDir()})
+			nc := connect(t, srv)
 			b := open(t, nc, jetstream.Config{})
 			member := &member{t: t, broker: b}
 			member.subscribe()
@@ -83,6 +149,7 @@ func TestADeletedConsumerIsAnErrorAndResubscribingCuresIt(t *testing.T) {
 				_, err := member.Fetch(t.Context(), 1)
 				ended <- err
 			}()
+			awaitRequests(t, srv, 1)
 			if err := remove(t.Context(), rawClient(t, nc)); err != nil {
 				t.Fatal(err)
 			}
@@ -97,7 +164,8 @@ func TestADeletedConsumerIsAnErrorAndResubscribingCuresIt(t *testing.T) {
 }
 
 func TestFetchEndsWithTheConnection(t *testing.T) {
-	nc := connect(t, serve(t, natsd.Config{Dir: t.TempDir()}))
+	srv := serve(t, natsd.Config{Dir: t.TempDir()})
+	nc := connect(t, srv)
 	member := &member{t: t, broker: open(t, nc, jetstream.Config{})}
 	member.subscribe()
 	ended := make(chan error)
@@ -105,9 +173,10 @@ func TestFetchEndsWithTheConnection(t *testing.T) {
 		_, err := member.Fetch(t.Context(), 1)
 		ended <- err
 	}()
+	awaitRequests(t, srv, 1)
 	nc.Close()
-	if err := <-ended; err == nil {
-		t.Error("Fetch returned messages")
+	if err := <-ended; !errors.Is(err, nats.ErrConnectionClosed) {
+		t.Errorf("got %v, want %v", err, nats.ErrConnectionClosed)
 	}
 	if err := member.Close(); err != nil {
 		t.Errorf("Close: %v", err)

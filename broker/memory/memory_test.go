@@ -89,3 +89,56 @@ func TestLateWords(t *testing.T) {
 		}
 	})
 }
+
+// Whoever waits hears of what becomes due before its time. In a bubble nobody
+// else could wake it.
+func TestWaitingFetchesAreWoken(t *testing.T) {
+	for name, wake := range map[string]func(*memory.Broker, broker.Subscription, broker.Delivery) error{
+		"by Publish": func(b *memory.Broker, _ broker.Subscription, _ broker.Delivery) error {
+			_, err := b.Publish(t.Context(), []broker.Message{{ID: "m", Topic: "topic"}})
+			return err
+		},
+		"by Nak": func(_ *memory.Broker, _ broker.Subscription, d broker.Delivery) error {
+			return d.Nak(t.Context(), 0)
+		},
+		"by Close of another member": func(_ *memory.Broker, other broker.Subscription, _ broker.Delivery) error {
+			return other.Close()
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				b := memory.New(memory.Config{})
+				var members [2]broker.Subscription
+				for i := range members {
+					sub, err := b.Subscribe(t.Context(), "reader", "topic", broker.FromNow)
+					if err != nil {
+						t.Fatal(err)
+					}
+					members[i] = sub
+				}
+				if _, err := b.Publish(t.Context(), []broker.Message{{ID: "m", Topic: "topic"}}); err != nil {
+					t.Fatal(err)
+				}
+				held, err := members[0].Fetch(t.Context(), 1)
+				if err != nil {
+					t.Fatal(err)
+				}
+				start := time.Now()
+				woken := make(chan time.Duration)
+				go func() {
+					if _, err := members[1].Fetch(t.Context(), 1); err != nil {
+						t.Error(err)
+					}
+					woken <- time.Since(start)
+				}()
+				synctest.Wait()
+				if err := wake(b, members[0], held[0]); err != nil {
+					t.Fatal(err)
+				}
+				if d := <-woken; d != 0 {
+					t.Errorf("woken after %v, by the acknowledgement wait", d)
+				}
+			})
+		})
+	}
+}
