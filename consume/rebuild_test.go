@@ -134,7 +134,7 @@ func TestAWalkThatIsOvertakenByARebuildMovesNothing(t *testing.T) {
 			appendTicks(t, s.store, fmt.Sprint(n), n)
 		}
 		log := &slowLog{Store: s.store, read: make(chan struct{}), resume: make(chan struct{})}
-		runner := consume.New(consume.Idempotent("view", s.store, s.view, consume.Retry{}), ticks, s.broker,
+		runner := consume.New(consume.Idempotent("view", s.store, s.view, consume.Retry{}), ticks, silent(),
 			consume.Config{Log: log, Batch: 4, Sweep: time.Hour})
 		s.run(runner.Run)
 		for range 2 { // two pages through, the third in hand

@@ -401,9 +401,7 @@ func TestTheLastMessageOfAStreamIsHealed(t *testing.T) {
 // not at the next walk over the log.
 func TestAFailureThatOnlyTheLogCanRepeatIsRepeatedSoon(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newSystem(t, settings{config: consume.Config{Sweep: time.Hour}, subscriber: func(broker.Subscriber) broker.Subscriber {
-			return brokermemory.New(brokermemory.Config{}) // one where nothing arrives
-		}})
+		s := newSystem(t, settings{config: consume.Config{Sweep: time.Hour}, subscriber: func(broker.Subscriber) broker.Subscriber { return silent() }})
 		defer s.end()
 		failures := 0
 		s.view.setFail(func(eventus.Message[ticked]) error {
@@ -419,25 +417,61 @@ func TestAFailureThatOnlyTheLogCanRepeatIsRepeatedSoon(t *testing.T) {
 	})
 }
 
-// Each walk over the log meets the good messages before the poisoned one again.
+// Each walk over the log meets the good messages before the poisoned one again,
+// because another stream holds the consumer's position back.
 func TestRepeatedMessagesGiveAPoisonedOneNoNewChances(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newSystem(t, settings{subscriber: func(broker.Subscriber) broker.Subscriber {
-			return brokermemory.New(brokermemory.Config{}) // one where nothing arrives
-		}})
+		s := newSystem(t, settings{})
 		defer s.end()
 		s.view.setFail(func(m eventus.Message[ticked]) error {
-			if m.Version == 3 {
+			switch {
+			case m.Stream == tick("held"):
+				return errDown
+			case m.Version == 3:
 				return errors.New("cannot")
 			}
 			return nil
 		})
+		inbox := &troubled{Store: s.store, down: func() bool { return false }}
+		runner := consume.New(consume.Idempotent("view", inbox, s.view, consume.Retry{}), ticks, silent(), consume.Config{Log: s.store})
+		appendTicks(t, s.store, "held", 1)
 		appendTicks(t, s.store, "a", 1, 2, 3, 4)
-		s.run(s.runner.Run)
+		s.run(runner.Run)
 		settle(10 * time.Minute)
 		s.view.check(t, "a", 2)
 		if letters := s.deadLetters(); len(letters) != 1 || letters[0].Message.Version != 3 || letters[0].Attempts != 5 {
 			t.Errorf("got %+v", letters)
+		}
+	})
+}
+
+// silent returns a broker at which nothing arrives.
+func silent() broker.Subscriber { return brokermemory.New(brokermemory.Config{}) }
+
+func TestAMessageThatAnotherMemberHandledIsNotParked(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newSystem(t, settings{})
+		defer s.end()
+		other := consume.Idempotent("view", s.store, newView(), consume.Retry{})
+		s.view.setFail(func(eventus.Message[ticked]) error { return consume.Permanent(errors.New("here")) })
+		// Once in the batch, once by itself: the next transaction parks.
+		failed := func() bool { return s.view.calls[tick("a")] == 2 }
+		overtaken := false
+		inbox := &troubled{Store: s.store, down: func() bool {
+			if failed() && !overtaken {
+				overtaken = true
+				if err := other.Handle(context.Background(), message("a", 1)); err != nil {
+					t.Error(err)
+				}
+			}
+			return false
+		}}
+		runner := consume.New(consume.Idempotent("view", inbox, s.view, consume.Retry{}), ticks, silent(), consume.Config{Log: s.store, Batch: 1})
+		appendTicks(t, s.store, "a", 1)
+		s.run(runner.Run)
+		settle(time.Minute)
+		if letters := s.deadLetters(); !overtaken || len(letters) != 0 {
+			t.Errorf("parked: %+v", letters)
 		}
 	})
 }
@@ -514,47 +548,29 @@ func TestWhatTakesLongerThanGraceIsGivenBack(t *testing.T) {
 	})
 }
 
-// A slow handler must not meet its own message again.
+// A slow handler must not meet its own message again, nor must another member.
 func TestMessagesBeingWorkedOnAreNotRedelivered(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newSystem(t, settings{})
 		defer s.end()
-		s.view.setFail(func(eventus.Message[ticked]) error { time.Sleep(2 * time.Minute); return nil })
-		attempts := 0
+		s.view.setFail(func(eventus.Message[ticked]) error { time.Sleep(5 * time.Minute); return nil })
 		s.run(s.runner.Run)
-		member := consume.New(consume.Idempotent("view", s.store, s.view, consume.Retry{}), ticks,
-			counting{s.broker, &attempts}, consume.Config{Log: s.store, Sweep: time.Hour})
 		synctest.Wait()
 		appendTicks(t, s.store, "a", 1)
 		settle(time.Second)
-		s.run(member.Run)
-		settle(5 * time.Minute)
-		s.view.check(t, "a", 1)
-		if attempts != 0 {
-			t.Errorf("another member got the message %d times", attempts)
+		member, err := s.broker.Subscribe(t.Context(), "view", "tick", broker.FromNow)
+		if err != nil {
+			t.Fatal(err)
 		}
+		defer member.Close()
+		ctx, cancel := context.WithTimeout(t.Context(), 4*time.Minute)
+		defer cancel()
+		if deliveries, err := member.Fetch(ctx, 1); err == nil {
+			t.Errorf("another member got %+v", deliveries[0].Message())
+		}
+		settle(2 * time.Minute)
+		s.view.check(t, "a", 1)
 	})
-}
-
-type counting struct {
-	broker.Subscriber
-	fetched *int
-}
-
-func (c counting) Subscribe(ctx context.Context, name, topic string, start broker.Start) (broker.Subscription, error) {
-	s, err := c.Subscriber.Subscribe(ctx, name, topic, start)
-	return countingSubscription{s, c.fetched}, err
-}
-
-type countingSubscription struct {
-	broker.Subscription
-	fetched *int
-}
-
-func (c countingSubscription) Fetch(ctx context.Context, limit int) ([]broker.Delivery, error) {
-	d, err := c.Subscription.Fetch(ctx, limit)
-	*c.fetched += len(d)
-	return d, err
 }
 
 func TestRunIsCalledOnceAtATime(t *testing.T) {
