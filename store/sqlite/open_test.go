@@ -1,8 +1,11 @@
 package sqlite_test
 
 import (
+	"context"
 	"database/sql"
+	"database/sql/driver"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -67,6 +70,20 @@ func TestOpen(t *testing.T) {
 			wg.Wait()
 		}
 	})
+	t.Run("a busy database is tried again, any other failure is not", func(t *testing.T) {
+		for _, c := range []struct {
+			fails codedError
+			opens bool
+		}{{5, true}, {5 | 2<<8, true}, {14, false}} {
+			path := filepath.Join(t.TempDir(), "a.db")
+			connector := &failing{driver: openDB(t, "").Driver(), dsn: sqlite.DSN(path), err: c.fails, times: 3}
+			db := sql.OpenDB(connector)
+			defer db.Close()
+			if _, err := sqlite.Open(t.Context(), db); (err == nil) != c.opens {
+				t.Errorf("%v: got error %v", c.fails, err)
+			}
+		}
+	})
 	t.Run("DSN names the file whatever characters its path has", func(t *testing.T) {
 		for _, name := range []string{"plain.db", "a b.db", "q?x=1&y.db", "100%41#.db", "é🛒.db", "'\".db", "a:b.db"} {
 			path := filepath.Join(t.TempDir(), name)
@@ -85,6 +102,29 @@ func TestOpen(t *testing.T) {
 		openStore(t, "/"+filepath.Join(t.TempDir(), "a.db"))
 	})
 }
+
+// failing is a connector that fails some times before it connects.
+type failing struct {
+	driver driver.Driver
+	dsn    string
+	err    error
+	times  int
+}
+
+func (c *failing) Connect(context.Context) (driver.Conn, error) {
+	if c.times--; c.times >= 0 {
+		return nil, c.err
+	}
+	return c.driver.Open(c.dsn)
+}
+
+func (c *failing) Driver() driver.Driver { return c.driver }
+
+// codedError is a SQLite result code as drivers give it.
+type codedError int
+
+func (e codedError) Error() string { return fmt.Sprintf("result code %d", int(e)) }
+func (e codedError) Code() int     { return int(e) }
 
 func TestEventStoreIsAppendOnly(t *testing.T) {
 	s, db := openStore(t, filepath.Join(t.TempDir(), "a.db"))

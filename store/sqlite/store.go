@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/eventus-go/eventus/store"
 )
@@ -72,7 +73,7 @@ func Open(ctx context.Context, db *sql.DB) (*Store, error) {
 
 // prepareDatabase checks and migrates on one connection.
 func prepareDatabase(ctx context.Context, db *sql.DB) error {
-	conn, err := db.Conn(ctx)
+	conn, err := connect(ctx, db)
 	if err != nil {
 		return fmt.Errorf("connect: %w", err)
 	}
@@ -81,6 +82,26 @@ func prepareDatabase(ctx context.Context, db *sql.DB) error {
 		return err
 	}
 	return migrate(ctx, conn)
+}
+
+// connect tries again for up to ten seconds while the database is busy. Of
+// several that turn a new file to WAL at once, SQLite fails all but one
+// immediately, whatever busy_timeout says.
+func connect(ctx context.Context, db *sql.DB) (*sql.Conn, error) {
+	patience := time.After(10 * time.Second)
+	for {
+		conn, err := db.Conn(ctx)
+		if err == nil || resultCode(err) != codeBusy {
+			return conn, err
+		}
+		select {
+		case <-time.After(5 * time.Millisecond):
+		case <-patience:
+			return nil, err
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
 }
 
 // checkSettings looks at one connection. The others of the pool come from the

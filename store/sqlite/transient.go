@@ -27,13 +27,19 @@ func (s *Store) Transient(err error) bool {
 	if errors.Is(err, driver.ErrBadConn) || errors.Is(err, sql.ErrConnDone) {
 		return true
 	}
-	var coded interface{ Code() int }
-	if !errors.As(err, &coded) {
-		return false
-	}
-	switch coded.Code() & 0xff { // extended codes keep the primary one in the low byte
+	switch resultCode(err) {
 	case codeBusy, codeLocked, codeNoMemory, codeIO, codeFull, codeCantOpen, codeProtocol:
 		return true
 	}
 	return false
+}
+
+// resultCode returns the primary result code in err, 0 when there is none.
+// Extended codes keep the primary one in their low byte.
+func resultCode(err error) int {
+	var coded interface{ Code() int }
+	if errors.As(err, &coded) {
+		return coded.Code() & 0xff
+	}
+	return 0
 }
