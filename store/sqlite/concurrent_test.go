@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/eventus-go/eventus/store"
 	"github.com/eventus-go/eventus/store/sqlite"
@@ -109,6 +110,43 @@ func TestInTx(t *testing.T) {
 			t.Fatal(err)
 		}
 	})
+}
+
+// endless writes until its context ends.
+const endless = `INSERT INTO outbox (position)
+	WITH RECURSIVE n (i) AS (SELECT -1 UNION ALL SELECT i - 1 FROM n) SELECT i FROM n`
+
+func TestInterruptedStatement(t *testing.T) {
+	for name, change := range map[string]func(ctx context.Context, s *sqlite.Store, tx *sql.Tx) error{
+		"a mark": func(ctx context.Context, s *sqlite.Store, tx *sql.Tx) error {
+			return s.SetMarks(ctx, tx, "c", []store.Mark{{Stream: stream, Version: 1}})
+		},
+		"a dead letter": func(ctx context.Context, s *sqlite.Store, tx *sql.Tx) error {
+			return s.Park(ctx, tx, store.DeadLetter{Consumer: "c", Message: store.Message{Stream: stream, Version: 1}})
+		},
+		"an unparked letter": func(ctx context.Context, s *sqlite.Store, tx *sql.Tx) error {
+			return s.Unpark(ctx, tx, "c", stream, 1)
+		},
+		"a forgotten consumer": func(ctx context.Context, s *sqlite.Store, tx *sql.Tx) error { return s.Forget(ctx, tx, "c") },
+	} {
+		t.Run(name+" does not commit without the writes that an interrupted statement has rolled back", func(t *testing.T) {
+			s, _ := openStore(t, filepath.Join(t.TempDir(), "a.db"))
+			err := s.InTx(t.Context(), func(ctx context.Context, tx *sql.Tx) error {
+				short, cancel := context.WithTimeout(ctx, 10*time.Millisecond)
+				defer cancel()
+				if _, err := tx.ExecContext(short, endless); !errors.Is(err, context.DeadlineExceeded) {
+					t.Errorf("got error %v, want context.DeadlineExceeded", err)
+				}
+				if err := change(ctx, s, tx); err == nil {
+					t.Error("it was written")
+				}
+				return nil // a handler that overlooks both
+			})
+			if err == nil {
+				t.Error("InTx reports a commit")
+			}
+		})
+	}
 }
 
 func TestTransient(t *testing.T) {

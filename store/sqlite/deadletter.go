@@ -18,6 +18,9 @@ SET error = excluded.error, attempts = excluded.attempts WHERE excluded.error <>
 
 // Park implements [store.DeadLetters].
 func (s *Store) Park(ctx context.Context, tx *sql.Tx, d store.DeadLetter) error {
+	if err := checkTx(ctx, tx); err != nil {
+		return err
+	}
 	m := &d.Message
 	event, err := eventValues(&m.Event)
 	if err != nil {
@@ -51,6 +54,9 @@ const unparkSQL = `DELETE FROM dead_letters WHERE consumer = ? AND category = ? 
 
 // Unpark implements [store.DeadLetters].
 func (s *Store) Unpark(ctx context.Context, tx *sql.Tx, consumer string, stream store.Stream, version int64) error {
+	if err := checkTx(ctx, tx); err != nil {
+		return err
+	}
 	if _, err := tx.ExecContext(ctx, unparkSQL, consumer, stream.Category, stream.ID, version); err != nil {
 		return fmt.Errorf("unpark version %d of %s for %s: %w", version, stream, consumer, err)
 	}

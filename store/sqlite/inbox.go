@@ -14,12 +14,34 @@ import (
 //
 // Inside f, the store's methods that write fail when they are given f's context,
 // because they would wait for f's own end; those that take tx, and the store of
-// [Store.WithTx], are the ones to use. A statement of f that a context
-// interrupts ends the whole transaction: f must return its error.
+// [Store.WithTx], are the ones to use.
+//
+// SQLite rolls the whole transaction back when a context interrupts a statement
+// that writes, and what f writes after that commits at once, by itself. So f must
+// return the error of such a statement. When it does not, marks and dead letters
+// refuse to be written, and InTx returns an error.
 func (s *Store) InTx(ctx context.Context, f func(ctx context.Context, tx *sql.Tx) error) error {
 	return s.write(ctx, func(tx *sql.Tx) error {
+		if _, err := tx.ExecContext(ctx, beginInboxSQL); err != nil {
+			return fmt.Errorf("begin transaction of the inbox: %w", err)
+		}
 		return f(context.WithValue(ctx, txKey{s}, true), tx)
 	})
+}
+
+// The savepoint is gone when SQLite has rolled back behind database/sql's back.
+const (
+	beginInboxSQL = `SAVEPOINT eventus_inbox`
+	checkInboxSQL = `RELEASE eventus_inbox; SAVEPOINT eventus_inbox`
+)
+
+// checkTx refuses a transaction that did not come from InTx or is no longer
+// one. Otherwise a mark could commit without the writes that it stands for.
+func checkTx(ctx context.Context, tx *sql.Tx) error {
+	if _, err := tx.ExecContext(ctx, checkInboxSQL); err != nil {
+		return fmt.Errorf("the transaction is not one of InTx, or an interrupted statement has rolled it back: %w", err)
+	}
+	return nil
 }
 
 const marksSQL = `
@@ -60,6 +82,9 @@ ON CONFLICT (consumer, category, stream_id) DO UPDATE SET version = excluded.ver
 
 // SetMarks implements [store.Inbox].
 func (s *Store) SetMarks(ctx context.Context, tx *sql.Tx, consumer string, marks []store.Mark) error {
+	if err := checkTx(ctx, tx); err != nil {
+		return err
+	}
 	list := make([][3]any, len(marks))
 	for i, m := range marks {
 		list[i] = [3]any{m.Stream.Category, m.Stream.ID, m.Version}
@@ -81,6 +106,9 @@ const (
 
 // Forget implements [store.Inbox].
 func (s *Store) Forget(ctx context.Context, tx *sql.Tx, consumer string) error {
+	if err := checkTx(ctx, tx); err != nil {
+		return err
+	}
 	for _, statement := range []string{forgetMarksSQL, forgetLettersSQL} {
 		if _, err := tx.ExecContext(ctx, statement, consumer); err != nil {
 			return fmt.Errorf("forget %s: %w", consumer, err)

@@ -28,7 +28,9 @@ var _ store.Store = (*TxStore)(nil)
 // A transaction of the caller's own is a writer that the store does not know:
 // an append outside, called before its commit, waits until busy_timeout is
 // over. One that begins with a read and without _txlock=immediate in the data
-// source name can fail with SQLITE_BUSY when it appends ([Store.Transient]).
+// source name can fail with SQLITE_BUSY when it appends ([Store.Transient]). One
+// in which a context has interrupted a statement that writes is over, although
+// database/sql does not know it: roll it back.
 func (s *Store) WithTx(tx *sql.Tx) *TxStore { return &TxStore{store: s, tx: tx} }
 
 // Append implements [store.Store], except that the events are committed with
