@@ -4,7 +4,6 @@ import (
 	"fmt"
 
 	"github.com/eventus-go/eventus/codec"
-	"github.com/eventus-go/eventus/store"
 )
 
 // Definition is what Eventus knows of one kind of aggregate: its category, how
@@ -78,6 +77,6 @@ func (d *Definition[A, E]) WithCodec(c codec.Codec, also ...codec.Codec) *Defini
 func (d *Definition[A, E]) new(id string) (A, core) {
 	a := d.make()
 	c := d.core(a)
-	c.bind(store.Stream{Category: d.category, ID: id}, d.Events)
+	c.bind(d.Stream(id), d.Events)
 	return a, c
 }

@@ -102,6 +102,9 @@ func (t *Events[E]) registers(upcast *eventType[E]) bool {
 // the broker too.
 func (t *Events[E]) Category() string { return t.category }
 
+// Stream returns the stream of the aggregate with that id.
+func (t *Events[E]) Stream(id string) Stream { return Stream{Category: t.category, ID: id} }
+
 // nameOf returns the wire name of an event. A table has few types, and a failed
 // type assertion costs about a nanosecond: a walk beats a map here.
 func (t *Events[E]) nameOf(event E) (string, bool) {

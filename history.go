@@ -4,8 +4,6 @@ import (
 	"context"
 	"fmt"
 	"iter"
-
-	"github.com/eventus-go/eventus/store"
 )
 
 // History yields the messages of one aggregate in the order of their versions,
@@ -14,11 +12,15 @@ import (
 // the store, so the loop body may take its time.
 //
 //	for m, err := range eventus.History(ctx, products, id) { ... }
-func History[S any, E Event[S], A Root[S, E]](ctx context.Context, r *Repository[A], id string) iter.Seq2[Message[E], error] {
+func History[S any, E Event[S], A Root[S, E]](ctx context.Context, r *Repository[A], id string, opts ...HistoryOption) iter.Seq2[Message[E], error] {
+	var o historyOptions
+	for _, opt := range opts {
+		opt(&o)
+	}
 	events := r.events.(*Events[E])
-	stream := store.Stream{Category: r.category, ID: id}
+	stream := events.Stream(id)
 	return func(yield func(Message[E], error) bool) {
-		var after int64
+		after := o.after
 		for {
 			page, err := r.store.Read(ctx, stream, after, pageSize)
 			if err != nil {

@@ -94,3 +94,15 @@ type updateOptions struct {
 func Expect(version int64) UpdateOption {
 	return func(o *updateOptions) { o.expected = &version }
 }
+
+// HistoryOption configures one [History].
+type HistoryOption func(*historyOptions)
+
+type historyOptions struct {
+	after int64
+}
+
+// After makes [History] begin behind a version; the default is 0.
+func After(version int64) HistoryOption {
+	return func(o *historyOptions) { o.after = version }
+}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -348,6 +349,13 @@ func TestHistoryStopsWhereTheLoopDoes(t *testing.T) {
 	}
 	if n != 1203 {
 		t.Errorf("%d yielded", n)
+	}
+	var versions []int64
+	for m := range eventus.History(t.Context(), r, "c", eventus.After(1198)) {
+		versions = append(versions, m.Version)
+	}
+	if !slices.Equal(versions, []int64{1199, 1200}) {
+		t.Errorf("after version 1198: %v", versions)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()

@@ -61,12 +61,14 @@ func TestAnUnusableSnapshotMeansReplay(t *testing.T) {
 	stream := store.Stream{Category: "counter", ID: "c"}
 	good := store.Snapshot{Stream: stream, Schema: 1, Version: 3, ContentType: "application/json", Data: []byte(`{"total":6}`)}
 	for name, spoil := range map[string]func(s *faulty, snap *store.Snapshot){
-		"data that does not decode":  func(_ *faulty, snap *store.Snapshot) { snap.Data = []byte(`{"total":`) },
-		"a field the state has not":  func(_ *faulty, snap *store.Snapshot) { snap.Data = []byte(`{"sum":6}`) },
-		"null":                       func(_ *faulty, snap *store.Snapshot) { snap.Data = []byte(`null`) },
-		"a content type not known":   func(_ *faulty, snap *store.Snapshot) { snap.ContentType = "application/xml" },
-		"another declared version":   func(_ *faulty, snap *store.Snapshot) { snap.Schema = 2; snap.Data = []byte(`{"total":1}`) },
-		"a store that fails to read": func(s *faulty, _ *store.Snapshot) { s.readSnapshot = func() error { return errors.New("corrupt page") } },
+		"data that does not decode": func(_ *faulty, snap *store.Snapshot) { snap.Data = []byte(`{"total":`) },
+		"a field the state has not": func(_ *faulty, snap *store.Snapshot) { snap.Data = []byte(`{"sum":6}`) },
+		"null":                      func(_ *faulty, snap *store.Snapshot) { snap.Data = []byte(`null`) },
+		"a content type not known":  func(_ *faulty, snap *store.Snapshot) { snap.ContentType = "application/xml" },
+		"another declared version":  func(_ *faulty, snap *store.Snapshot) { snap.Schema = 2; snap.Data = []byte(`{"total":1}`) },
+		"a store that fails to read": func(s *faulty, _ *store.Snapshot) {
+			s.readSnapshot = func() error { return errors.New("corrupt page") }
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := &faulty{Store: memory.New()}

@@ -65,8 +65,7 @@ func (s *Scenario[S, E, A]) Given(events ...E) *Scenario[S, E, A] {
 	if len(encoded) == 0 {
 		return s
 	}
-	stream := store.Stream{Category: s.definition.Category(), ID: aggregateID}
-	if _, err := s.store.Append(context.Background(), stream, store.Any, encoded); err != nil {
+	if _, err := s.store.Append(context.Background(), s.definition.Stream(aggregateID), store.Any, encoded); err != nil {
 		s.t.Fatalf("given events cannot be stored: %v", err)
 	}
 	return s

@@ -100,11 +100,9 @@ func (f *fetch) run(ctx context.Context) error {
 			return nil
 		case <-f.again:
 			f.again = nil
-		case status := <-f.status:
-			if status == nats.CLOSED {
-				return nats.ErrConnectionClosed
-			}
-			// A reconnect: the server may have forgotten the request.
+		case <-f.status:
+			// After a reconnect the server may have forgotten the request. After
+			// the end of the connection a new one gives its error.
 			f.inbox.asked, f.again = 0, nil
 		case <-alive.C:
 			return jetstream.ErrNoHeartbeat
