@@ -42,7 +42,8 @@ func connect(t testing.TB, srv *natsd.Server) *nats.Conn {
 func dial(t testing.TB, url string) *nats.Conn {
 	t.Helper()
 	nc, err := nats.Connect(url, nats.MaxReconnects(-1), nats.ReconnectWait(10*time.Millisecond),
-		nats.ReconnectJitter(0, 0), nats.ReconnectBufSize(-1))
+		nats.ReconnectJitter(0, 0), nats.ReconnectBufSize(-1),
+		nats.ErrorHandler(func(*nats.Conn, *nats.Subscription, error) {})) // else broken pipes go to standard error
 	if err != nil {
 		t.Fatal(err)
 	}
