@@ -94,11 +94,11 @@ func (a *Aggregate[S, E]) replay(m store.Message) error {
 	if m.Version != a.stored+1 {
 		return fmt.Errorf("the store returned version %d of %s after version %d", m.Version, a.stream, a.stored)
 	}
-	message, _, err := a.events.Decode(m)
+	event, err := a.events.decode(a.events.byName[m.Type], &m)
 	if err != nil {
-		return err
+		return &DecodeError{Stream: m.Stream, Version: m.Version, Type: m.Type, Err: err}
 	}
-	message.Event.Apply(&a.state)
+	event.Apply(&a.state)
 	a.stored = m.Version
 	return nil
 }

@@ -2,12 +2,10 @@ package consume
 
 import (
 	"context"
-	"fmt"
+	"errors"
 	"log/slog"
-	"runtime/debug"
-	"slices"
+	"time"
 
-	"github.com/eventus-go/eventus"
 	"github.com/eventus-go/eventus/store"
 )
 
@@ -31,20 +29,20 @@ func (o outcome) done() bool { return o >= handled }
 // stretch is a piece of the log: all messages after one position up to another.
 type stretch struct {
 	after, upTo int64
-	moved       bool // the consumer's position in the log is at upTo
+	moved       bool // the consumer's position in the log is at upTo or beyond
 }
 
-// apply handles messages in one transaction with their marks and tells what
+// applyBatch handles messages in one transaction with their marks and tells what
 // became of each. On an error nothing of it remains.
 //
 // The messages may be a stretch of the log, else s is nil. If all of it is done,
 // the consumer's position in the log moves to its end in the same transaction,
 // unless the consumer was set back since the stretch was read: else a rebuild
 // would skip what lies before.
-func (r *Runner[Tx, E]) apply(ctx context.Context, messages []store.Message, s *stretch) ([]outcome, error) {
+func (r *Runner[Tx, E]) applyBatch(ctx context.Context, messages []store.Message, s *stretch) ([]outcome, error) {
 	var outcomes []outcome
+	called := false
 	err := r.once.inbox.InTx(ctx, func(ctx context.Context, tx Tx) error {
-		// InTx may run this function again.
 		outcomes = make([]outcome, len(messages))
 		marks, err := r.lock(ctx, tx, messages, s)
 		if err != nil {
@@ -52,40 +50,46 @@ func (r *Runner[Tx, E]) apply(ctx context.Context, messages []store.Message, s *
 		}
 		complete := s != nil
 		for i := range messages {
-			if outcomes[i], err = r.one(ctx, tx, marks[messages[i].Stream], &messages[i]); err != nil {
+			if outcomes[i], err = r.applyOne(ctx, tx, marks[messages[i].Stream], &messages[i]); err != nil {
 				return err
 			}
+			called = called || outcomes[i] == handled
 			complete = complete && outcomes[i].done()
 		}
 		if complete {
-			if log := marks[store.Stream{}]; log.Version >= s.after && log.Version < s.upTo {
+			log := marks[r.position()]
+			if log.Version >= s.after && log.Version < s.upTo {
 				log.Version, log.moved = s.upTo, true
 			}
+			s.moved = log.Version >= s.upTo
 		}
 		return r.once.inbox.SetMarks(ctx, tx, r.once.consumer, marks.moved())
 	})
+	var struck *failure
+	if err != nil && called && !errors.As(err, &struck) {
+		// A commit that the handler's own writes may have spoilt, by a deferred
+		// constraint for one.
+		err = &failure{err}
+	}
 	if err != nil {
 		return nil, err
-	}
-	if s != nil {
-		s.moved = !slices.ContainsFunc(outcomes, func(o outcome) bool { return !o.done() })
 	}
 	return outcomes, nil
 }
 
-// one handles one message and moves its mark.
-func (r *Runner[Tx, E]) one(ctx context.Context, tx Tx, mark *mark, m *store.Message) (outcome, error) {
+// applyOne handles one message and moves its mark.
+func (r *Runner[Tx, E]) applyOne(ctx context.Context, tx Tx, mark *mark, m *store.Message) (outcome, error) {
 	switch {
 	case m.Version <= mark.Version:
 		return settled, nil
 	case mark.Parked:
-		return settled, r.once.inbox.Park(ctx, tx, store.DeadLetter{Consumer: r.once.consumer, Message: *m, ParkedAt: r.now()})
+		return settled, r.once.inbox.Park(ctx, tx, store.DeadLetter{Consumer: r.once.consumer, Message: *m, ParkedAt: time.Now()})
 	case m.Version > mark.Version+1:
 		return early, nil
 	}
-	typed, known, err := r.decode(*m)
+	typed, known, err := r.source.Decode(*m)
 	if err != nil {
-		return 0, &failure{Permanent(err)}
+		return 0, &failure{err}
 	}
 	mark.Version, mark.moved = m.Version, true
 	if !known {
@@ -95,17 +99,6 @@ func (r *Runner[Tx, E]) one(ctx context.Context, tx Tx, mark *mark, m *store.Mes
 		return 0, &failure{err}
 	}
 	return handled, nil
-}
-
-// decode types a message. A codec or an upcaster that panics condemns the
-// message, not the process.
-func (r *Runner[Tx, E]) decode(m store.Message) (typed eventus.Message[E], known bool, err error) {
-	defer func() {
-		if p := recover(); p != nil {
-			err = fmt.Errorf("decoding panicked: %v\n%s", p, debug.Stack())
-		}
-	}()
-	return r.source.Decode(m)
 }
 
 // mark is a mark in the course of a transaction.
@@ -137,7 +130,7 @@ func (r *Runner[Tx, E]) lock(ctx context.Context, tx Tx, messages []store.Messag
 		}
 	}
 	if s != nil {
-		want(store.Stream{})
+		want(r.position())
 	}
 	for i := range messages {
 		want(messages[i].Stream)
@@ -153,13 +146,12 @@ func (r *Runner[Tx, E]) lock(ctx context.Context, tx Tx, messages []store.Messag
 }
 
 func (r *Runner[Tx, E]) logHandled(messages []store.Message, outcomes []outcome) {
-	if !r.Logger.Enabled(context.Background(), slog.LevelDebug) {
+	if !r.cfg.Logger.Enabled(context.Background(), slog.LevelDebug) {
 		return
 	}
 	for i := range messages {
 		if outcomes[i] == handled {
-			r.Logger.Debug("handled", slog.String("consumer", r.once.consumer), slog.String("type", messages[i].Type),
-				slog.String("category", messages[i].Stream.Category), slog.String("id", messages[i].Stream.ID), slog.Int64("version", messages[i].Version))
+			r.cfg.Logger.Debug("handled", r.attributes(&messages[i])...)
 		}
 	}
 }

@@ -4,30 +4,30 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"time"
 
 	"github.com/eventus-go/eventus/store"
 )
 
-// park puts a message among the dead letters, unless it is not its turn any
-// more: handled by another member, or the consumer was set back.
-func (r *Runner[Tx, E]) park(ctx context.Context, m *store.Message, attempts int, cause error) error {
+// park puts a message among the dead letters if its stream's mark says so. Else
+// it was handled by another member, or the consumer was set back.
+func (r *Runner[Tx, E]) park(ctx context.Context, m *store.Message, attempts int, cause error, due func(store.Mark) bool) error {
 	inbox, parked := r.once.inbox, false
 	err := inbox.InTx(ctx, func(ctx context.Context, tx Tx) error {
 		marks, err := inbox.Marks(ctx, tx, r.once.consumer, []store.Stream{m.Stream})
 		if err != nil {
 			return err
 		}
-		if parked = marks[0].Version == m.Version-1; !parked {
+		if parked = due(marks[0]); !parked {
 			return nil
 		}
 		return inbox.Park(ctx, tx, store.DeadLetter{
-			Consumer: r.once.consumer, Message: *m, Error: cause.Error(), Attempts: max(1, attempts), ParkedAt: r.now(),
+			Consumer: r.once.consumer, Message: *m, Error: cause.Error(), Attempts: max(1, attempts), ParkedAt: time.Now(),
 		})
 	})
 	if err == nil && parked {
-		r.Logger.Error("message is parked in dead_letters; later ones of its stream queue behind it until it is redriven",
-			slog.String("consumer", r.once.consumer), slog.String("type", m.Type), slog.String("category", m.Stream.Category),
-			slog.String("id", m.Stream.ID), slog.Int64("version", m.Version), slog.Any("error", cause))
+		r.cfg.Logger.Error("message is parked in dead_letters; later ones of its stream queue behind it until it is redriven",
+			r.attributes(m, slog.Any("error", cause))...)
 	}
 	return err
 }
@@ -47,6 +47,9 @@ func (r *Runner[Tx, E]) DeadLetters(ctx context.Context, after store.Stream, lim
 // it stay parked. Call it when the cause is mended, in any process, also while
 // Run runs.
 func (r *Runner[Tx, E]) Redrive(ctx context.Context, s store.Stream) (redriven int, err error) {
+	if s.Category != r.source.Category() {
+		return 0, fmt.Errorf("redrive %s: this runner is for category %s", s, r.source.Category())
+	}
 	for {
 		letter, outcome, err := r.redriveNext(ctx, s)
 		if err == nil && letter == nil {
@@ -81,7 +84,7 @@ func (r *Runner[Tx, E]) redriveNext(ctx context.Context, s store.Stream) (letter
 		letter = &letters[0]
 		mark := locked[s]
 		mark.Parked = false
-		if o, err = r.one(ctx, tx, mark, &letter.Message); err != nil || !o.done() {
+		if o, err = r.applyOne(ctx, tx, mark, &letter.Message); err != nil || !o.done() {
 			return err
 		}
 		if err := inbox.Unpark(ctx, tx, r.once.consumer, s, letter.Message.Version); err != nil {
@@ -89,7 +92,7 @@ func (r *Runner[Tx, E]) redriveNext(ctx context.Context, s store.Stream) (letter
 		}
 		return inbox.SetMarks(ctx, tx, r.once.consumer, locked.moved())
 	})
-	if err != nil && letter != nil {
+	if err != nil && letter != nil && ctx.Err() == nil && !r.once.passing(err) {
 		r.noteFailure(ctx, letter, err)
 	}
 	return letter, o, err
@@ -102,14 +105,18 @@ func (r *Runner[Tx, E]) redriveMissing(ctx context.Context, letter *store.DeadLe
 	if err != nil {
 		return err
 	}
-	if r.Log != nil {
-		missing, err := r.Log.Read(ctx, letter.Message.Stream, after, 1)
+	if r.cfg.Log != nil {
+		missing, err := r.cfg.Log.Read(ctx, letter.Message.Stream, after, 1)
 		if err != nil {
 			return err
 		}
 		if len(missing) == 1 && missing[0].Version == after+1 {
 			return r.once.inbox.InTx(ctx, func(ctx context.Context, tx Tx) error {
-				return r.once.inbox.Park(ctx, tx, store.DeadLetter{Consumer: r.once.consumer, Message: missing[0], ParkedAt: r.now()})
+				marks, err := r.once.inbox.Marks(ctx, tx, r.once.consumer, []store.Stream{letter.Message.Stream})
+				if err != nil || !marks[0].Parked || marks[0].Version != after {
+					return err
+				}
+				return r.once.inbox.Park(ctx, tx, store.DeadLetter{Consumer: r.once.consumer, Message: missing[0], ParkedAt: time.Now()})
 			})
 		}
 	}
@@ -120,10 +127,20 @@ func (r *Runner[Tx, E]) redriveMissing(ctx context.Context, letter *store.DeadLe
 // that fails.
 func (r *Runner[Tx, E]) noteFailure(ctx context.Context, letter *store.DeadLetter, cause error) {
 	err := r.once.inbox.InTx(ctx, func(ctx context.Context, tx Tx) error {
-		letter.Error, letter.Attempts = cause.Error(), letter.Attempts+1
-		return r.once.inbox.Park(ctx, tx, *letter)
+		// The lock keeps another redrive and a rebuild away; either may have
+		// taken the letter meanwhile.
+		if _, err := r.once.inbox.Marks(ctx, tx, r.once.consumer, []store.Stream{letter.Message.Stream}); err != nil {
+			return err
+		}
+		oldest, err := r.once.inbox.Parked(ctx, tx, r.once.consumer, letter.Message.Stream, 1)
+		if err != nil || len(oldest) == 0 || oldest[0].Message.Version != letter.Message.Version {
+			return err
+		}
+		d := oldest[0]
+		d.Error, d.Attempts = cause.Error(), d.Attempts+1
+		return r.once.inbox.Park(ctx, tx, d)
 	})
 	if err != nil {
-		r.Logger.Warn("the new error is not kept with the dead letter", slog.String("consumer", r.once.consumer), slog.Any("error", err))
+		r.cfg.Logger.Warn("the new error is not kept with the dead letter", slog.String("consumer", r.once.consumer), slog.Any("error", err))
 	}
 }

@@ -44,8 +44,28 @@ type permanentError struct{ err error }
 func (e *permanentError) Error() string { return e.err.Error() }
 func (e *permanentError) Unwrap() error { return e.err }
 
-// permanent reports whether a retry is of no use: the handler said so, or the
-// message cannot be decoded.
+// Transient marks an error of a handler as passing: a service that is down for
+// a while. The message is tried again for as long as it takes, and its stream
+// waits. Transient(nil) is nil.
+func Transient(err error) error {
+	if err == nil {
+		return nil
+	}
+	return &transientError{err}
+}
+
+type transientError struct{ err error }
+
+func (e *transientError) Error() string { return e.err.Error() }
+func (e *transientError) Unwrap() error { return e.err }
+
+// transient reports whether the handler said that an error is passing.
+func transient(err error) bool {
+	var t *transientError
+	return errors.As(err, &t)
+}
+
+// permanent reports whether the handler said that a retry is of no use.
 func permanent(err error) bool {
 	var p *permanentError
 	return errors.As(err, &p)

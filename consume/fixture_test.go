@@ -140,6 +140,9 @@ func newSystem(t testing.TB, set settings) *system {
 	if !set.noLog {
 		set.config.Log = s.store
 	}
+	if set.retry == (consume.Retry{}) {
+		set.retry.Attempts = 5
+	}
 	s.runner = consume.New(consume.Idempotent("view", s.store, s.view, set.retry), ticks, subscriber, set.config)
 	s.run(outbox.New(s.store, publisher, outbox.Config{}).Run)
 	return s

@@ -14,8 +14,8 @@ import (
 // Work outside of tx may be repeated, when the transaction fails after it; the
 // message's ID is the key to make such work idempotent. An error rolls back what
 // was written, and the message comes again later; [Permanent] says that it
-// would be of no use. A handler does not commit or roll back tx, and does not
-// keep it.
+// would be of no use, [Transient] that it will be one day. A handler does not
+// commit or roll back tx, does not keep it, and returns when ctx ends.
 //
 // The context carries the message's metadata on, so that what is appended in
 // the handler is correlated to the message.

@@ -17,9 +17,9 @@ import (
 type Config struct {
 	// Log is the store that the messages come from. With it the runner builds a
 	// new read model from the beginning, fills gaps, and heals what the broker
-	// lost. Without it, in a service that has no access to that store, a new
-	// consumer starts with the first message that the broker still holds, and a
-	// gap waits for its message.
+	// lost. Without it, in a service that has no access to that store, the
+	// broker must hold every message from the first on: a new consumer starts
+	// there, and a message whose predecessor does not come is parked.
 	Log store.Log
 	// Batch is how many messages are handled in one transaction; it bounds the
 	// runner's memory. 1 suits handlers that do slow work outside of the
@@ -65,51 +65,55 @@ type Runner[Tx, E any] struct {
 	once       *Once[Tx, E]
 	source     Source[E]
 	subscriber broker.Subscriber
-	now        func() time.Time
-	Config
+	cfg        Config
 
 	running sync.Mutex    // held by Run
 	rebuilt chan struct{} // tells Run that the consumer was set back
 	// For the goroutine of Run:
-	waiting waiting // streams between two attempts
+	retries retries // streams between two attempts
 }
 
-// New returns a runner of the consumer over the messages of source.
+// New returns a runner of the consumer over the messages of source. A consumer
+// over several categories has a runner for each. New panics when one of its
+// parts is nil.
 func New[Tx, E any](once *Once[Tx, E], source Source[E], from broker.Subscriber, cfg Config) *Runner[Tx, E] {
+	if once == nil || source == nil || from == nil {
+		panic("consume: a runner needs a consumer made by Idempotent, a source and a subscriber; one of them is nil")
+	}
 	return &Runner[Tx, E]{
 		once:       once,
 		source:     source,
 		subscriber: from,
-		now:        time.Now,
-		Config:     cfg.withDefaults(),
+		cfg:        cfg.withDefaults(),
 		rebuilt:    make(chan struct{}, 1),
-		waiting:    make(waiting),
+		retries:    make(retries),
 	}
 }
 
 // Run handles messages until ctx ends, then returns nil. It outlives failures of
 // the database, the broker and the handler. What is in hand when ctx ends is
-// finished within Grace or given back. Run is called once at a time.
+// finished, or given back when Grace is over: then the handler's context ends,
+// and the handler returns. Run is called once at a time.
 func (r *Runner[Tx, E]) Run(ctx context.Context) error {
 	if !r.running.TryLock() {
 		return fmt.Errorf("consumer %s: Run is called twice", r.once.consumer)
 	}
 	defer r.running.Unlock()
-	work, stop := graceful(ctx, r.Grace)
+	work, stop := graceful(ctx, r.cfg.Grace)
 	defer stop()
 
 	failures := pause.AfterFailures()
 	for ctx.Err() == nil {
-		started := r.now()
+		started := time.Now()
 		err := r.session(ctx, work)
 		if ctx.Err() != nil {
 			break
 		}
-		if r.now().Sub(started) > pause.Longest {
+		if time.Now().Sub(started) > pause.Longest {
 			failures = pause.AfterFailures()
 		}
 		d, _ := failures.Next()
-		r.Logger.Error("consumer pauses", slog.String("consumer", r.once.consumer), slog.Any("error", err), slog.Duration("pause", d))
+		r.cfg.Logger.Error("consumer pauses", slog.String("consumer", r.once.consumer), slog.Any("error", err), slog.Duration("pause", d))
 		pause.Wait(ctx, d, nil)
 	}
 	return nil
@@ -135,37 +139,41 @@ func (r *Runner[Tx, E]) session(ctx, work context.Context) error {
 	}
 	defer func() {
 		if err := subscription.Close(); err != nil {
-			r.Logger.Warn("subscription not closed", slog.String("consumer", r.once.consumer), slog.Any("error", err))
+			r.cfg.Logger.Warn("subscription not closed", slog.String("consumer", r.once.consumer), slog.Any("error", err))
 		}
 	}()
 	// Only after the subscription is open: what is published later is live,
 	// what was appended before is in the log.
+	walked := time.Now()
 	if err := r.sweep(ctx, work); err != nil {
 		return err
 	}
-	next := r.nextSweep()
+	next := r.nextSweep(walked)
 	for ctx.Err() == nil {
 		setBack, err := r.live(ctx, work, subscription, next)
 		if err != nil {
 			return err
 		}
-		if !setBack && r.now().Before(next) {
+		if !setBack && time.Now().Before(next) {
 			continue
 		}
+		walked = time.Now()
 		if err := r.sweep(ctx, work); err != nil {
 			return err
 		}
-		next = r.nextSweep()
+		next = r.nextSweep(walked)
 	}
 	return nil
 }
 
 func (r *Runner[Tx, E]) subscribe(ctx context.Context) (broker.Subscription, error) {
 	start := broker.FromFirst
-	if r.Log != nil {
+	if r.cfg.Log != nil {
 		start = broker.FromNow
 	}
-	return r.subscriber.Subscribe(ctx, r.once.consumer, r.source.Category(), start)
+	// A name belongs to one topic, and a consumer may have several.
+	name := r.once.consumer + "-" + r.source.Category()
+	return r.subscriber.Subscribe(ctx, name, r.source.Category(), start)
 }
 
 // live handles what the broker has, or waits for it until a time, or until the
@@ -183,7 +191,7 @@ func (r *Runner[Tx, E]) live(ctx, work context.Context, subscription broker.Subs
 		case <-fetch.Done():
 		}
 	}()
-	deliveries, err := subscription.Fetch(fetch, r.Batch)
+	deliveries, err := subscription.Fetch(fetch, r.cfg.Batch)
 	ended := fetch.Err() != nil
 	cancel()
 	<-watched

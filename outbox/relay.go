@@ -38,11 +38,15 @@ const (
 type Relay struct {
 	outbox    store.Outbox
 	publisher broker.Publisher
-	Config
+	cfg       Config
 }
 
-// New returns a relay from the outbox to the publisher.
+// New returns a relay from the outbox to the publisher. It panics when one of
+// them is nil.
 func New(from store.Outbox, to broker.Publisher, cfg Config) *Relay {
+	if from == nil || to == nil {
+		panic("outbox: a relay needs an outbox and a publisher; one of them is nil")
+	}
 	if cfg.Source == "" {
 		cfg.Source = "eventus"
 	}
@@ -55,7 +59,7 @@ func New(from store.Outbox, to broker.Publisher, cfg Config) *Relay {
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
-	return &Relay{outbox: from, publisher: to, Config: cfg}
+	return &Relay{outbox: from, publisher: to, cfg: cfg}
 }
 
 // Run publishes until ctx ends, then returns nil. It outlives failures of the
@@ -68,18 +72,19 @@ func (r *Relay) Run(ctx context.Context) error {
 		// Taken before the look, so that no append falls between look and wait.
 		appended := r.watch()
 		published, err := r.publish(ctx)
+		if published > 0 {
+			poll, failures = firstPoll, pause.AfterFailures()
+		}
 		switch {
 		case ctx.Err() != nil:
 		case err != nil:
 			d, _ := failures.Next()
-			r.Logger.Error("relay pauses", slog.Any("error", err), slog.Duration("pause", d))
+			r.cfg.Logger.Error("relay pauses", slog.Any("error", err), slog.Duration("pause", d))
 			pause.Wait(ctx, d, nil)
-		case published > 0:
-			poll, failures = firstPoll, pause.AfterFailures()
-		default:
+		case published == 0:
 			failures = pause.AfterFailures()
 			pause.Wait(ctx, poll, appended)
-			poll = min(2*poll, r.MaxPoll)
+			poll = min(2*poll, r.cfg.MaxPoll)
 		}
 	}
 	return nil
@@ -94,7 +99,7 @@ func (r *Relay) watch() <-chan struct{} {
 
 // publish moves one batch and returns how many messages the broker confirmed.
 func (r *Relay) publish(ctx context.Context) (int, error) {
-	messages, err := r.outbox.Unpublished(ctx, r.Batch)
+	messages, err := r.outbox.Unpublished(ctx, r.cfg.Batch)
 	if err != nil {
 		return 0, fmt.Errorf("read the outbox: %w", err)
 	}
@@ -103,13 +108,16 @@ func (r *Relay) publish(ctx context.Context) (int, error) {
 	}
 	outgoing := make([]broker.Message, len(messages))
 	for i := range messages {
-		outgoing[i] = cloudevents.Encode(messages[i], r.Source)
+		outgoing[i] = cloudevents.Encode(messages[i], r.cfg.Source)
 	}
 	confirmed, publishErr := r.publisher.Publish(ctx, outgoing)
 	if confirmed > 0 {
 		if err := r.mark(ctx, messages[:confirmed]); err != nil {
 			return confirmed, err
 		}
+	}
+	if publishErr != nil && confirmed == len(messages) {
+		return confirmed, fmt.Errorf("publish: %w", publishErr)
 	}
 	if publishErr != nil {
 		next := messages[confirmed]
@@ -130,9 +138,9 @@ func (r *Relay) mark(ctx context.Context, confirmed []store.Message) error {
 	if err := r.outbox.MarkPublished(ctx, positions); err != nil {
 		return fmt.Errorf("mark %d messages as published: %w", len(positions), err)
 	}
-	if r.Logger.Enabled(ctx, slog.LevelDebug) {
+	if r.cfg.Logger.Enabled(ctx, slog.LevelDebug) {
 		for i := range confirmed {
-			r.Logger.Debug("published", slog.String("type", confirmed[i].Type), slog.String("category", confirmed[i].Stream.Category),
+			r.cfg.Logger.Debug("published", slog.String("type", confirmed[i].Type), slog.String("category", confirmed[i].Stream.Category),
 				slog.String("id", confirmed[i].Stream.ID), slog.Int64("version", confirmed[i].Version))
 		}
 	}

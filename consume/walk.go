@@ -14,16 +14,16 @@ import (
 // and handles what it has not. The position follows behind, up to the first
 // message that is not done.
 func (r *Runner[Tx, E]) sweep(ctx, work context.Context) error {
-	if r.Log == nil {
+	if r.cfg.Log == nil {
 		return nil
 	}
-	after, err := r.markOf(work, store.Stream{})
+	after, err := r.markOf(work, r.position())
 	if err != nil {
 		return fmt.Errorf("read the position in the log: %w", err)
 	}
 	contiguous := true
 	for ctx.Err() == nil {
-		page, err := r.Log.ReadAll(work, after, r.Batch)
+		page, err := r.cfg.Log.ReadAll(work, after, r.cfg.Batch)
 		if err != nil {
 			return fmt.Errorf("read the log after position %d: %w", after, err)
 		}
@@ -55,7 +55,7 @@ func (r *Runner[Tx, E]) walk(ctx context.Context, page []store.Message, s *stret
 			own = append(own, page[i])
 		}
 	}
-	outcomes, err := r.handle(ctx, own, s)
+	outcomes, err := r.process(ctx, own, s)
 	if err != nil {
 		return false, err
 	}
@@ -63,22 +63,33 @@ func (r *Runner[Tx, E]) walk(ctx context.Context, page []store.Message, s *stret
 	if s == nil || s.moved {
 		return undone < 0, nil
 	}
+	done := own
 	if undone >= 0 {
-		s.upTo = own[undone].Position - 1
+		done, s.upTo = own[:undone], own[undone].Position-1
 	}
-	_, err = r.apply(ctx, nil, s)
-	return undone < 0, err
+	// Looked at again in the transaction that moves the position: a rebuild
+	// may have taken back what was done when they were handled.
+	_, err = r.applyBatch(ctx, done, s)
+	return undone < 0 && s.moved, err
+}
+
+// position is the stream whose mark is the consumer's position in the log, as
+// far as this runner's category goes.
+func (r *Runner[Tx, E]) position() store.Stream {
+	return store.Stream{Category: r.source.Category()}
 }
 
 // nextSweep returns when to walk the log again: after Sweep, or sooner for a
 // stream that waits for a retry, because the broker may not hold its message.
-func (r *Runner[Tx, E]) nextSweep() time.Time {
-	now := r.now()
-	next := now.Add(r.Sweep)
-	// One that is long overdue was handled by another member of the consumer.
-	r.waiting.prune(now.Add(-r.once.retry.Cap))
-	if due, ok := r.waiting.soonest(); ok && r.Log != nil && due.Before(next) {
-		return later(due, now.Add(r.once.retry.Base))
+// The last walk began at walked.
+func (r *Runner[Tx, E]) nextSweep(walked time.Time) time.Time {
+	now := time.Now()
+	next := now.Add(r.cfg.Sweep)
+	// One that was long overdue before the walk, and did not come up in it, was
+	// handled by another member of the consumer.
+	r.retries.prune(walked.Add(-r.once.policy.Cap))
+	if due, ok := r.retries.soonest(); ok && r.cfg.Log != nil && due.Before(next) {
+		return later(due, now.Add(r.once.policy.Base))
 	}
 	return next
 }
@@ -90,8 +101,9 @@ func later(a, b time.Time) time.Time {
 	return b
 }
 
-// Rebuild sets the consumer back to the beginning: its marks and dead letters go,
-// and reset empties the read model, in one transaction. Run then builds it anew
+// Rebuild sets the consumer back to the beginning, in all its categories: its
+// marks and dead letters go, and reset, which may be nil, empties the read model,
+// in one transaction. Run then builds it anew
 // from the log, with what is published meanwhile, each message once. It may be
 // called while Run runs, there or in another process, which takes note within
 // Sweep; and before.
@@ -99,12 +111,15 @@ func later(a, b time.Time) time.Time {
 // Until the walk is through, readers see a partial model. To have the old one
 // serve meanwhile, give the new model a new consumer name instead.
 func (r *Runner[Tx, E]) Rebuild(ctx context.Context, reset func(ctx context.Context, tx Tx) error) error {
-	if r.Log == nil {
+	if r.cfg.Log == nil {
 		return errors.New("a rebuild reads the log; set Config.Log")
 	}
 	err := r.once.inbox.InTx(ctx, func(ctx context.Context, tx Tx) error {
 		if err := r.once.inbox.Forget(ctx, tx, r.once.consumer); err != nil {
 			return err
+		}
+		if reset == nil {
+			return nil
 		}
 		return reset(ctx, tx)
 	})

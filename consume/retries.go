@@ -8,14 +8,14 @@ import (
 	"github.com/sethvargo/go-retry"
 )
 
-// maxWaiting bounds the streams that wait for a retry at one time. So many mean
+// maxRetries bounds the streams that wait for a retry at one time. So many mean
 // that the handler fails for all of them, and the runner pauses as a whole.
-const maxWaiting = 1000
+const maxRetries = 1000
 
-var errTooManyWaiting = errors.New("1000 streams wait for a retry")
+var errTooManyRetries = errors.New("1000 streams wait for a retry")
 
-// waiting holds the streams that are between two attempts.
-type waiting map[store.Stream]*attempts
+// retries holds the streams that are between two attempts.
+type retries map[store.Stream]*attempts
 
 type attempts struct {
 	version int64 // of the message that fails
@@ -25,13 +25,13 @@ type attempts struct {
 }
 
 // blocks reports whether the stream's next attempt is still ahead.
-func (w waiting) blocks(s store.Stream, now time.Time) bool {
+func (w retries) blocks(s store.Stream, now time.Time) bool {
 	a, ok := w[s]
 	return ok && now.Before(a.until)
 }
 
 // left returns the time until the stream's next attempt, at least 1 ms.
-func (w waiting) left(s store.Stream, now time.Time) time.Duration {
+func (w retries) left(s store.Stream, now time.Time) time.Duration {
 	left := time.Millisecond
 	if a, ok := w[s]; ok {
 		left = max(left, a.until.Sub(now))
@@ -40,7 +40,7 @@ func (w waiting) left(s store.Stream, now time.Time) time.Duration {
 }
 
 // soonest returns the time of the next attempt of any stream.
-func (w waiting) soonest() (soonest time.Time, ok bool) {
+func (w retries) soonest() (soonest time.Time, ok bool) {
 	for _, a := range w {
 		if !ok || a.until.Before(soonest) {
 			soonest, ok = a.until, true
@@ -50,15 +50,15 @@ func (w waiting) soonest() (soonest time.Time, ok bool) {
 }
 
 // failed returns the attempts at a message, of which one has just failed.
-func (w waiting) failed(m *store.Message, policy Retry, now time.Time) (*attempts, error) {
+func (w retries) failed(m *store.Message, policy Retry, now time.Time) (*attempts, error) {
 	if a, ok := w[m.Stream]; ok && a.version == m.Version {
 		return a, nil
 	}
-	if len(w) >= maxWaiting {
+	if len(w) >= maxRetries {
 		w.prune(now.Add(-policy.Cap))
 	}
-	if len(w) >= maxWaiting {
-		return nil, errTooManyWaiting
+	if len(w) >= maxRetries {
+		return nil, errTooManyRetries
 	}
 	a := &attempts{version: m.Version, pauses: policy.pauses()}
 	w[m.Stream] = a
@@ -67,7 +67,7 @@ func (w waiting) failed(m *store.Message, policy Retry, now time.Time) (*attempt
 
 // done forgets a stream when the message that failed is done. A repeated earlier
 // one is not: it must not give the failing one new chances.
-func (w waiting) done(m *store.Message) {
+func (w retries) done(m *store.Message) {
 	if a, ok := w[m.Stream]; ok && m.Version >= a.version {
 		delete(w, m.Stream)
 	}
@@ -75,7 +75,7 @@ func (w waiting) done(m *store.Message) {
 
 // prune forgets the streams whose retry was due before a time and did not come:
 // another member of the consumer has handled them.
-func (w waiting) prune(before time.Time) {
+func (w retries) prune(before time.Time) {
 	for s, a := range w {
 		if a.until.Before(before) {
 			delete(w, s)

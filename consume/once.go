@@ -15,8 +15,10 @@ import (
 // Retry says how often and how soon a failed message is tried again. The zero
 // value is ready for use.
 type Retry struct {
-	// Attempts is how often a message is handled before it counts as poison.
-	// Default 5. Passing trouble with the database does not count.
+	// Attempts is how many failures of one message, in this process, make it
+	// poison. Default 10, which takes about a minute. Not counted: the first
+	// try together with other messages, passing trouble with the database, and
+	// what the handler calls [Transient].
 	Attempts int
 	// Base is the pause before the second attempt; it doubles for each further
 	// one. Default 100 ms.
@@ -27,7 +29,7 @@ type Retry struct {
 
 func (r Retry) withDefaults() Retry {
 	if r.Attempts <= 0 {
-		r.Attempts = 5
+		r.Attempts = 10
 	}
 	if r.Base <= 0 {
 		r.Base = 100 * time.Millisecond
@@ -47,7 +49,7 @@ type Once[Tx, E any] struct {
 	consumer string
 	inbox    store.Inbox[Tx]
 	handler  Handler[Tx, E]
-	retry    Retry
+	policy   Retry
 }
 
 // Idempotent makes the effect of a handler happen once for each message, however
@@ -55,27 +57,37 @@ type Once[Tx, E any] struct {
 // and moved after, in the transaction that the handler writes in.
 //
 // A consumer is named once and for ever; its name is the key of its marks. It
-// has 1 to 128 characters of a-z, A-Z, 0-9, '-' and '_'; Idempotent panics on
-// another.
+// has 1 to 128 characters of a-z, A-Z, 0-9, '-' and '_'. Idempotent panics on
+// another, and when the inbox or the handler is nil.
 func Idempotent[Tx, E any](consumer string, inbox store.Inbox[Tx], h Handler[Tx, E], policy Retry) *Once[Tx, E] {
 	// The rule for a category is the rule for a consumer.
 	if err := (store.Stream{Category: consumer, ID: "id"}).Check(); err != nil {
 		panic(fmt.Sprintf("consume: name of the consumer: %v", err))
 	}
-	return &Once[Tx, E]{consumer: consumer, inbox: inbox, handler: h, retry: policy.withDefaults()}
+	if inbox == nil || h == nil {
+		panic(fmt.Sprintf("consume: consumer %s needs an inbox and a handler; one of them is nil", consumer))
+	}
+	return &Once[Tx, E]{consumer: consumer, inbox: inbox, handler: h, policy: policy.withDefaults()}
 }
 
 // Handle handles one message: for callers that bring their own messages. With a
 // broker, [Runner] does more.
 //
 // A message that was handled before is passed over and gives nil. One that
-// comes too early gives [ErrGap], one behind a dead letter [ErrParked]. A
-// failure is tried again, in place, as [Retry] says; the last error is
-// returned, and nothing of the failed attempts remains. It is safe for
-// concurrent use.
+// comes too early gives [ErrGap], one behind a dead letter [ErrParked], one
+// without a stream or version [store.ErrInvalid]. A failure is tried again, in
+// place, as [Retry] says; the last error is returned, and nothing of the failed
+// attempts remains. Passing trouble is tried again until ctx ends. It is safe
+// for concurrent use.
 func (o *Once[Tx, E]) Handle(ctx context.Context, m eventus.Message[E]) error {
-	backoff := retry.WithMaxRetries(uint64(o.retry.Attempts-1), o.retry.pauses())
-	return retry.Do(ctx, backoff, func(ctx context.Context) error {
+	if err := m.Stream.Check(); err != nil {
+		return err
+	}
+	if m.Version < 1 {
+		return &store.InvalidError{Field: "version", Reason: fmt.Sprintf("%d, want 1 or more", m.Version)}
+	}
+	failures := 0
+	return retry.Do(ctx, o.policy.pauses(), func(ctx context.Context) error {
 		err := o.inbox.InTx(ctx, func(ctx context.Context, tx Tx) error {
 			marks, err := o.inbox.Marks(ctx, tx, o.consumer, []store.Stream{m.Stream})
 			if err != nil {
@@ -97,9 +109,18 @@ func (o *Once[Tx, E]) Handle(ctx context.Context, m eventus.Message[E]) error {
 		if err == nil || permanent(err) || errors.Is(err, ErrGap) || errors.Is(err, ErrParked) {
 			return err
 		}
+		if !o.passing(err) {
+			failures++
+		}
+		if failures == o.policy.Attempts {
+			return err
+		}
 		return retry.RetryableError(err)
 	})
 }
+
+// passing reports whether an error says nothing against the message.
+func (o *Once[Tx, E]) passing(err error) bool { return transient(err) || o.inbox.Transient(err) }
 
 // call runs the handler and turns its panic into an error, so that one message
 // cannot end the process, and with it the work on all others, again and again.

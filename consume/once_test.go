@@ -47,7 +47,7 @@ func TestHandleTriesAgainAndLeavesNothingOfAFailedAttempt(t *testing.T) {
 			}
 			return nil
 		})
-		h := consume.Idempotent("view", s, v, consume.Retry{})
+		h := consume.Idempotent("view", s, v, consume.Retry{Attempts: 5})
 		if err := h.Handle(t.Context(), message("a", 1)); err != nil {
 			t.Fatal(err)
 		}
@@ -113,17 +113,73 @@ func TestConsumersOfOneInboxDoNotMeet(t *testing.T) {
 	w.check(t, "a", 1)
 }
 
-func TestAConsumersNameIsChecked(t *testing.T) {
-	defer func() {
-		if recover() == nil {
-			t.Error("no panic")
+func TestHandleDoesNotCountPassingTrouble(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, v := memory.New(), newView()
+		began := time.Now()
+		inbox := &troubled{Store: s, down: func() bool { return time.Since(began) < time.Hour }}
+		v.setFail(func(eventus.Message[ticked]) error {
+			if time.Since(began) < 2*time.Hour {
+				return consume.Transient(errors.New("the mail server is down"))
+			}
+			return nil
+		})
+		h := consume.Idempotent("view", inbox, v, consume.Retry{})
+		if err := h.Handle(t.Context(), message("a", 1)); err != nil {
+			t.Fatal(err)
 		}
-	}()
-	consume.Idempotent("a.b", memory.New(), newView(), consume.Retry{})
+		v.check(t, "a", 1)
+		ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
+		defer cancel()
+		began = time.Now()
+		if err := h.Handle(ctx, message("a", 2)); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("got %v", err)
+		}
+	})
 }
 
-func TestPermanentOfNilIsNil(t *testing.T) {
-	if consume.Permanent(nil) != nil {
+func TestHandleRefusesAMessageWithoutAStreamOrVersion(t *testing.T) {
+	s, v := memory.New(), newView()
+	h := consume.Idempotent("view", s, v, consume.Retry{})
+	for name, m := range map[string]eventus.Message[ticked]{
+		"no stream":     {Version: 1},
+		"no stream id":  {Version: 1, Stream: store.Stream{Category: "tick"}},
+		"version 0":     message("a", 0),
+		"version below": message("a", -1),
+	} {
+		if err := h.Handle(t.Context(), m); !errors.Is(err, store.ErrInvalid) {
+			t.Errorf("%s: got %v", name, err)
+		}
+	}
+	if len(v.calls) != 0 {
+		t.Errorf("handled: %v", v.calls)
+	}
+}
+
+func TestMistakesInTheWiringPanicAtOnce(t *testing.T) {
+	s, v := memory.New(), newView()
+	once := consume.Idempotent("view", s, v, consume.Retry{})
+	for name, wire := range map[string]func(){
+		"a name with a dot": func() { consume.Idempotent("a.b", s, v, consume.Retry{}) },
+		"no handler":        func() { consume.Idempotent[*memory.Tx, ticked]("a", s, nil, consume.Retry{}) },
+		"no inbox":          func() { consume.Idempotent[*memory.Tx, ticked]("a", nil, v, consume.Retry{}) },
+		"no consumer":       func() { consume.New[*memory.Tx, ticked](nil, ticks, silent(), consume.Config{}) },
+		"no source":         func() { consume.New(once, nil, silent(), consume.Config{}) },
+		"no subscriber":     func() { consume.New(once, ticks, nil, consume.Config{}) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			defer func() {
+				if recover() == nil {
+					t.Error("no panic")
+				}
+			}()
+			wire()
+		})
+	}
+}
+
+func TestPermanentAndTransientOfNilAreNil(t *testing.T) {
+	if consume.Permanent(nil) != nil || consume.Transient(nil) != nil {
 		t.Error("not nil")
 	}
 }
