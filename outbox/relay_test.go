@@ -278,3 +278,48 @@ func TestAStoreThatFailsForAWhileIsOutlived(t *testing.T) {
 		}
 	})
 }
+
+// An error beside confirmations is progress: the relay does not slow down as if
+// nothing had worked.
+func TestProgressWithAnErrorResetsThePause(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, w := memory.New(), &wire{}
+		for range 100 {
+			add(t, s, "a")
+		}
+		w.accept = func(int) (int, int, error) { return 1, 1, errBroken }
+		defer run(t, outbox.New(s, w, outbox.Config{}))()
+		settle(100 * 50 * time.Millisecond)
+		if n := left(t, s); n != 0 {
+			t.Errorf("%d left in the outbox", n)
+		}
+	})
+}
+
+func TestAPublisherThatConfirmsAllAndFailsIsOutlived(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, w := memory.New(), &wire{}
+		w.accept = func(n int) (int, int, error) { return n, n, errBroken }
+		defer run(t, outbox.New(s, w, outbox.Config{}))()
+		add(t, s, "a")
+		add(t, s, "a")
+		settle(time.Minute)
+		w.firstCopies(t, map[string]int64{"a": 2})
+	})
+}
+
+func TestMistakesInTheWiringPanicAtOnce(t *testing.T) {
+	for name, wire := range map[string]func(){
+		"no outbox":    func() { outbox.New(nil, &wire{}, outbox.Config{}) },
+		"no publisher": func() { outbox.New(memory.New(), nil, outbox.Config{}) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			defer func() {
+				if recover() == nil {
+					t.Error("no panic")
+				}
+			}()
+			wire()
+		})
+	}
+}
