@@ -10,8 +10,8 @@ type Snapshot struct {
 	// it. Snapshots of different schemas live side by side, so that two
 	// releases of a service can run at once.
 	Schema int
-	// Version is the stream's version that the state includes. In a result, 0
-	// means that there is no snapshot.
+	// Version is the stream's version up to which the state has its events. In a
+	// result, 0 means that there is no snapshot.
 	Version     int64
 	ContentType string
 	Data        []byte
@@ -21,13 +21,20 @@ type Snapshot struct {
 type Snapshots interface {
 	// ReadSnapshot returns the snapshot of s with that schema together with the
 	// first page of the stream after it, as [Reader.Read] would: one round
-	// trip, one consistent view. Without a snapshot, Snapshot.Version is 0 and
-	// the page starts at version 1. A stream that [Stream.Check] refuses is an
-	// [*InvalidError].
+	// trip, one consistent view. Without a snapshot, Snapshot has only Stream
+	// and Schema, and the page starts at version 1. A stream that
+	// [Stream.Check] refuses is an [*InvalidError].
+	//
+	// A snapshot stands only while the stream has at its version the event, by
+	// its id, that it had when the snapshot was written. One whose event is
+	// gone (restored from an older backup, without the snapshots) or is another
+	// by now is not returned.
 	ReadSnapshot(ctx context.Context, s Stream, schema int, limit int) (Snapshot, []Message, error)
 
-	// WriteSnapshot stores snap unless the store has one of the same stream and
-	// schema that is as new or newer. Being too late is not an error. What [Snapshot.Check]
-	// refuses is refused.
+	// WriteSnapshot stores snap, with the id of the event that the stream has at
+	// snap.Version. It stores nothing when the stream has none there, or when
+	// the store has a snapshot of the same stream and schema that still stands
+	// and is as new or newer; neither is an error. What [Snapshot.Check] refuses
+	// is refused.
 	WriteSnapshot(ctx context.Context, snap Snapshot) error
 }

@@ -17,8 +17,10 @@ func BenchmarkContract(b *testing.B) { storetest.Bench(b, open) }
 func open(testing.TB) storetest.Backend[*memory.Tx] {
 	var mu sync.Mutex
 	values := make(map[string]string)
+	s := memory.New()
 	return storetest.Backend[*memory.Tx]{
-		Store: memory.New(),
+		Store:  s,
+		Rewind: func(_ testing.TB, after int64) { s.Rewind(after) },
 		Put: func(_ context.Context, tx *memory.Tx, key, value string) error {
 			tx.OnCommit(func() {
 				mu.Lock()

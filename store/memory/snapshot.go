@@ -12,6 +12,11 @@ type snapshotKey struct {
 	schema int
 }
 
+type snapshot struct {
+	store.Snapshot
+	eventID string // of the event at Version
+}
+
 // ReadSnapshot implements [store.Snapshots].
 func (s *Store) ReadSnapshot(ctx context.Context, stream store.Stream, schema int, limit int) (store.Snapshot, []store.Message, error) {
 	if err := stream.Check(); err != nil {
@@ -22,10 +27,7 @@ func (s *Store) ReadSnapshot(ctx context.Context, stream store.Stream, schema in
 	}
 	s.mu.RLock()
 	defer s.mu.RUnlock()
-	snap, ok := s.snapshots[snapshotKey{stream, schema}]
-	if !ok {
-		snap = store.Snapshot{Stream: stream, Schema: schema}
-	}
+	snap := s.snapshot(snapshotKey{stream, schema})
 	snap.Data = bytes.Clone(snap.Data)
 	return snap, s.read(stream, snap.Version, limit), nil
 }
@@ -41,9 +43,30 @@ func (s *Store) WriteSnapshot(ctx context.Context, snap store.Snapshot) error {
 	}
 	defer unlock()
 	key := snapshotKey{snap.Stream, snap.Schema}
-	if s.snapshots[key].Version < snap.Version {
+	eventID := s.eventID(snap.Stream, snap.Version)
+	if eventID != "" && s.snapshot(key).Version < snap.Version {
 		snap.Data = bytes.Clone(snap.Data)
-		s.snapshots[key] = snap
+		s.snapshots[key] = snapshot{snap, eventID}
 	}
 	return nil
+}
+
+// snapshot returns the snapshot under key if it stands. It is called with mu
+// held.
+func (s *Store) snapshot(key snapshotKey) store.Snapshot {
+	snap := s.snapshots[key]
+	if snap.Version == 0 || snap.eventID != s.eventID(key.stream, snap.Version) {
+		return store.Snapshot{Stream: key.stream, Schema: key.schema}
+	}
+	return snap.Snapshot
+}
+
+// eventID returns the id of the event at a version, empty when there is none.
+// It is called with mu held.
+func (s *Store) eventID(stream store.Stream, version int64) string {
+	places := window(s.streams[stream], version-1, 1)
+	if len(places) == 0 {
+		return ""
+	}
+	return s.log[places[0]].ID
 }

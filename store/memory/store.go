@@ -34,7 +34,7 @@ type Store struct {
 	streams   map[store.Stream][]int // version v is at log[streams[s][v-1]]
 	published []bool                 // parallel to log
 	head      int                    // every message before log[head] is published
-	snapshots map[snapshotKey]store.Snapshot
+	snapshots map[snapshotKey]snapshot
 	marks     map[string]map[store.Stream]int64              // by consumer
 	letters   map[string]map[store.Stream][]store.DeadLetter // by consumer; ascending versions, never empty
 	appended  chan struct{}
@@ -45,7 +45,7 @@ func New() *Store {
 	return &Store{
 		writer:    make(chan struct{}, 1),
 		streams:   make(map[store.Stream][]int),
-		snapshots: make(map[snapshotKey]store.Snapshot),
+		snapshots: make(map[snapshotKey]snapshot),
 		marks:     make(map[string]map[store.Stream]int64),
 		letters:   make(map[string]map[store.Stream][]store.DeadLetter),
 		appended:  make(chan struct{}),

@@ -36,7 +36,8 @@ var plans = []struct{ name, query, plan string }{
 		COMPOUND QUERY
 		LEFT-MOST SUBQUERY
 		MATERIALIZE snapshot
-		SEARCH snapshots USING INDEX sqlite_autoindex_snapshots_1 (category=? AND stream_id=? AND schema=?)
+		SEARCH s USING INDEX sqlite_autoindex_snapshots_1 (category=? AND stream_id=? AND schema=?)
+		SEARCH event_store USING INDEX sqlite_autoindex_event_store_1 (category=? AND stream_id=? AND version=?)
 		SCAN snapshot
 		UNION ALL
 		CO-ROUTINE (subquery-4)
@@ -44,6 +45,10 @@ var plans = []struct{ name, query, plan string }{
 		SCALAR SUBQUERY 3
 		SCAN snapshot
 		SCAN (subquery-4)`},
+	{"write snapshot", writeSnapshotSQL, `
+		SEARCH event_store USING INDEX sqlite_autoindex_event_store_1 (category=? AND stream_id=? AND version=?)
+		CORRELATED SCALAR SUBQUERY 2
+		SEARCH e USING INDEX sqlite_autoindex_event_store_1 (category=? AND stream_id=? AND version=?)`},
 	{"marks", marksSQL, `
 		SCAN s VIRTUAL TABLE INDEX 1:
 		SEARCH i USING PRIMARY KEY (consumer=? AND category=? AND stream_id=?) LEFT-JOIN

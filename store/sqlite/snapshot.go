@@ -12,7 +12,9 @@ import (
 // The snapshot comes as a row of the page, at position 0.
 const readSnapshotSQL = `
 WITH snapshot AS MATERIALIZED (
-	SELECT version, content_type, data FROM snapshots WHERE category = ?1 AND stream_id = ?2 AND schema = ?3
+	SELECT version, s.content_type, s.data
+	FROM snapshots AS s CROSS JOIN event_store USING (category, stream_id, version, event_id)
+	WHERE category = ?1 AND stream_id = ?2 AND schema = ?3
 )
 SELECT 0 AS position, ?1, ?2, version, '', '', content_type, data, 0, '', '', '', NULL FROM snapshot
 UNION ALL
@@ -44,10 +46,16 @@ func (s *Store) ReadSnapshot(ctx context.Context, stream store.Stream, schema in
 }
 
 const writeSnapshotSQL = `
-INSERT INTO snapshots (category, stream_id, schema, version, content_type, data) VALUES (?, ?, ?, ?, ?, ?)
+INSERT INTO snapshots (category, stream_id, schema, version, event_id, content_type, data)
+SELECT category, stream_id, ?3, version, event_id, ?5, ?6 FROM event_store
+WHERE category = ?1 AND stream_id = ?2 AND version = ?4
 ON CONFLICT (category, stream_id, schema) DO UPDATE
-SET version = excluded.version, content_type = excluded.content_type, data = excluded.data
-WHERE version < excluded.version`
+SET version = excluded.version, event_id = excluded.event_id, content_type = excluded.content_type, data = excluded.data
+WHERE version < excluded.version OR NOT EXISTS (
+	SELECT 1 FROM event_store AS e
+	WHERE e.category = snapshots.category AND e.stream_id = snapshots.stream_id
+		AND e.version = snapshots.version AND e.event_id = snapshots.event_id
+)`
 
 // WriteSnapshot implements [store.Snapshots].
 func (s *Store) WriteSnapshot(ctx context.Context, snap store.Snapshot) error {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"fmt"
 	"path/filepath"
 	"testing"
 
@@ -40,12 +41,41 @@ func openFile(t testing.TB, path string) storetest.Backend[*sql.Tx] {
 			}
 			return value, err == nil, err
 		},
+		Rewind: func(t testing.TB, after int64) { rewind(t, db, after) },
 		Reopen: func(t testing.TB) storetest.Backend[*sql.Tx] {
 			if err := db.Close(); err != nil {
 				t.Fatal(err)
 			}
 			return openFile(t, path)
 		},
+	}
+}
+
+// rewind loses all events after a position, and nothing else.
+func rewind(t testing.TB, db *sql.DB, after int64) {
+	t.Helper()
+	tx, err := db.Begin()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer tx.Rollback()
+	var trigger string
+	if err := tx.QueryRow("SELECT sql FROM sqlite_schema WHERE name = 'event_store_no_delete'").Scan(&trigger); err != nil {
+		t.Fatal(err)
+	}
+	for _, statement := range []string{
+		"DROP TRIGGER event_store_no_delete",
+		fmt.Sprintf("DELETE FROM outbox WHERE position > %d", after),
+		fmt.Sprintf("DELETE FROM event_store WHERE position > %d", after),
+		fmt.Sprintf("UPDATE sqlite_sequence SET seq = %d WHERE name = 'event_store'", after),
+		trigger,
+	} {
+		if _, err := tx.Exec(statement); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := tx.Commit(); err != nil {
+		t.Fatal(err)
 	}
 }
 

@@ -12,9 +12,20 @@ import (
 type model struct {
 	log       []store.Message
 	published []bool // parallel to log
-	snapshots []store.Snapshot
+	snapshots map[snapshotKey]keptSnapshot
 	inbox     inboxModel
 	values    map[string]string // the handler's own writes
+}
+
+type snapshotKey struct {
+	stream store.Stream
+	schema int
+}
+
+// keptSnapshot is a snapshot and the event it was taken at.
+type keptSnapshot struct {
+	store.Snapshot
+	eventID string
 }
 
 // inboxModel is the part that transactions change.
@@ -65,15 +76,37 @@ func (m *model) republish(after int64) (n int64) {
 	return n
 }
 
-// snapshot returns the snapshot, or one of version 0.
-func (m *model) snapshot(s store.Stream, schema int) store.Snapshot {
-	newest := store.Snapshot{Stream: s, Schema: schema}
-	for _, snap := range m.snapshots {
-		if snap.Stream == s && snap.Schema == schema && snap.Version > newest.Version {
-			newest = snap
+func (m *model) rewind(after int64) {
+	for i, message := range m.log {
+		if message.Position > after {
+			m.log, m.published = m.log[:i:i], m.published[:i:i]
+			return
 		}
 	}
-	return newest
+}
+
+// snapshot returns the snapshot, or one of version 0.
+func (m *model) snapshot(s store.Stream, schema int) store.Snapshot {
+	kept := m.snapshots[snapshotKey{s, schema}]
+	if kept.Version == 0 || kept.eventID != m.eventID(s, kept.Version) {
+		return store.Snapshot{Stream: s, Schema: schema}
+	}
+	return kept.Snapshot
+}
+
+func (m *model) writeSnapshot(snap store.Snapshot) {
+	eventID := m.eventID(snap.Stream, snap.Version)
+	if eventID != "" && snap.Version > m.snapshot(snap.Stream, snap.Schema).Version {
+		m.snapshots[snapshotKey{snap.Stream, snap.Schema}] = keptSnapshot{snap, eventID}
+	}
+}
+
+// eventID returns the id of the event at a version, empty when there is none.
+func (m *model) eventID(s store.Stream, version int64) string {
+	if page := m.read(s, version-1, 1); len(page) == 1 {
+		return page[0].ID
+	}
+	return ""
 }
 
 func (m *inboxModel) marksOf(consumer string, streams []store.Stream) []store.Mark {

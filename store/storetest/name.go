@@ -65,7 +65,8 @@ func differentKeys[Tx any](t *testing.T, b Backend[Tx]) {
 		s := store.Stream{Category: "product", ID: id}
 		streams = append(streams, s)
 		marks = append(marks, store.Mark{Stream: s, Version: int64(i) + 1, Parked: true})
-		snap := store.Snapshot{Stream: s, Schema: 1, Version: int64(i) + 1, ContentType: "c", Data: []byte(id)}
+		mustAppend(t, b, s, store.NoStream, event(fmt.Sprint(i)))
+		snap := store.Snapshot{Stream: s, Schema: 1, Version: 1, ContentType: "c", Data: []byte(id)}
 		if err := b.WriteSnapshot(t.Context(), snap); err != nil {
 			t.Fatalf("snapshot of %q: %v", id, err)
 		}
@@ -78,7 +79,7 @@ func differentKeys[Tx any](t *testing.T, b Backend[Tx]) {
 		if err != nil {
 			t.Fatalf("snapshot of %q: %v", s.ID, err)
 		}
-		equal(t, "snapshot of "+s.ID, snap, store.Snapshot{Stream: s, Schema: 1, Version: int64(i) + 1, ContentType: "c", Data: []byte(s.ID)})
+		equal(t, "snapshot of "+s.ID, snap, store.Snapshot{Stream: s, Schema: 1, Version: 1, ContentType: "c", Data: []byte(s.ID)})
 		equal(t, "letters of "+s.ID, parkedOf(t, b, "consumer", s), []store.DeadLetter{keptLetter("consumer", s, int64(i)+1)})
 	}
 }

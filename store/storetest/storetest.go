@@ -30,6 +30,10 @@ type Backend[Tx any] struct {
 	Put func(ctx context.Context, tx Tx, key, value string) error
 	// Get returns what is committed under key.
 	Get func(ctx context.Context, key string) (value string, ok bool, err error)
+	// Rewind takes all events with a position greater than after away, with
+	// their rows of the outbox, and leaves the rest: what is there after the
+	// events, and nothing else, were restored from an older backup.
+	Rewind func(t testing.TB, after int64)
 	// Reopen closes the store and opens the same data again. A backend whose
 	// data ends with the value leaves it nil.
 	Reopen func(t testing.TB) Backend[Tx]

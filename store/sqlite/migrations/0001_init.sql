@@ -35,11 +35,14 @@ CREATE TABLE outbox (
 	position INTEGER PRIMARY KEY
 ) STRICT;
 
+-- A cache. A row whose event is not in event_store is one that a restore of the
+-- events alone has left behind; it is passed over and replaced.
 CREATE TABLE snapshots (
 	category     TEXT    NOT NULL,
 	stream_id    TEXT    NOT NULL,
 	schema       INTEGER NOT NULL,
 	version      INTEGER NOT NULL,
+	event_id     TEXT    NOT NULL, -- of the event at version
 	content_type TEXT    NOT NULL,
 	data         BLOB    NOT NULL,
 	UNIQUE (category, stream_id, schema)

@@ -1,0 +1,15 @@
+package memory
+
+// Rewind loses all events after a position, and nothing else.
+func (s *Store) Rewind(after int64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.log, s.published = s.log[:after], s.published[:after]
+	s.head = min(s.head, int(after))
+	for stream, places := range s.streams {
+		for len(places) > 0 && places[len(places)-1] >= int(after) {
+			places = places[:len(places)-1]
+		}
+		s.streams[stream] = places
+	}
+}
