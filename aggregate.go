@@ -18,12 +18,20 @@ import (
 // aggregate satisfy. The zero value works, without a repository or a store. An
 // aggregate is for one goroutine at a time.
 type Aggregate[S any, E Event[S]] struct {
+	_        noCopy
 	stream   store.Stream
 	state    S
 	stored   int64 // the version the store has, as far as this value knows
 	recorded []E
 	events   *Events[E] // nil in a zero value
 }
+
+// noCopy makes go vet tell of a copied aggregate: the two would share what they
+// record.
+type noCopy struct{}
+
+func (*noCopy) Lock()   {}
+func (*noCopy) Unlock() {}
 
 // Root is satisfied by a pointer to a struct that embeds [Aggregate], and by
 // nothing else.
@@ -52,7 +60,7 @@ func (a *Aggregate[S, E]) State() S { return a.state }
 // input.
 func (a *Aggregate[S, E]) Record(event E) {
 	if a.events != nil {
-		if _, ok := a.events.nameOf(event); !ok {
+		if a.events.lineOf(event) == nil {
 			panic(fmt.Sprintf("eventus: record on %s: %T is not in its definition; add eventus.Type[%[2]T](%q), or record the value and not a pointer to it", a.stream, event, a.stream.Category+"..."))
 		}
 	}
@@ -71,7 +79,7 @@ type core interface {
 	// bind gives a new aggregate its name and its table of events.
 	bind(stream store.Stream, events any)
 	// replay applies the next stored message.
-	replay(m store.Message) error
+	replay(m *store.Message) error
 	// restore takes the state and version of a snapshot. On an error the
 	// aggregate is as it was.
 	restore(snap store.Snapshot) error
@@ -90,20 +98,26 @@ func (a *Aggregate[S, E]) bind(stream store.Stream, events any) {
 	a.stream, a.events = stream, events.(*Events[E])
 }
 
-func (a *Aggregate[S, E]) replay(m store.Message) error {
+func (a *Aggregate[S, E]) replay(m *store.Message) error {
 	if m.Version != a.stored+1 {
 		return fmt.Errorf("the store returned version %d of %s after version %d", m.Version, a.stream, a.stored)
 	}
-	event, err := a.events.decode(a.events.byName[m.Type], &m)
+	event, err := a.events.decode(m)
 	if err != nil {
-		return &DecodeError{Stream: m.Stream, Version: m.Version, Type: m.Type, Err: err}
+		return err
 	}
 	event.Apply(&a.state)
 	a.stored = m.Version
 	return nil
 }
 
-func (a *Aggregate[S, E]) restore(snap store.Snapshot) error {
+func (a *Aggregate[S, E]) restore(snap store.Snapshot) (err error) {
+	// A codec's or an unmarshaller's panic means a replay, as an error does.
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("decode %T: panic: %v", a.state, p)
+		}
+	}()
 	c, ok := a.events.codecs[snap.ContentType]
 	if !ok {
 		return fmt.Errorf("%w: %q", errContentType, snap.ContentType)

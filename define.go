@@ -2,6 +2,7 @@ package eventus
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/eventus-go/eventus/codec"
 )
@@ -29,35 +30,43 @@ type Definition[A, E any] struct {
 // name used twice, a type listed twice, a category or name that a store
 // refuses, an upcast to a type that is not listed.
 func Define[S any, E Event[S], A Root[S, E]](category string, make func() A, types ...EventType[S]) *Definition[A, E] {
+	if make == nil {
+		panic(fmt.Sprintf("eventus: define %s: no function makes an aggregate; give eventus.New", category))
+	}
 	events := newEvents[E](category, codec.JSON{})
 	for _, t := range types {
-		if t.zero == nil {
-			panic(fmt.Sprintf("eventus: define %s: %q is registered for the interface %s; register the concrete event", category, t.name, t.goType))
+		switch t.line.zero.(type) {
+		case E:
+		case nil:
+			panic(fmt.Sprintf("eventus: define %s: %q is registered for the interface %s; register the concrete event", category, t.line.name, t.line.goType))
+		default:
+			panic(fmt.Sprintf("eventus: define %s: %s, registered as %q, is not a %s", category, t.line.goType, t.line.name, goTypeOf[E]()))
 		}
-		if _, ok := t.zero.(E); !ok {
-			panic(fmt.Sprintf("eventus: define %s: %s, registered as %q, is not a %s", category, t.goType, t.name, goTypeOf[E]()))
+		if strings.HasPrefix(t.line.goType, "*") {
+			panic(fmt.Sprintf("eventus: define %s: %q is registered for the pointer %s; events are values", category, t.line.name, t.line.goType))
 		}
-		entry := &eventType[E]{
-			name:    t.name,
-			goType:  t.goType,
-			matches: t.matches,
-			upcast:  t.upcast,
-			decode: func(c codec.Codec, data []byte) (E, error) {
-				event, err := t.decode(c, data)
-				if err != nil {
-					var none E
-					return none, err
-				}
-				return event.(E), nil
-			},
-		}
-		events.add(entry)
+		events.add(narrow[E](t.line))
 	}
 	events.finish()
 	return &Definition[A, E]{
 		Events: events,
 		make:   make,
 		core:   func(a A) core { return a.root() },
+	}
+}
+
+// narrow returns the line for a narrower E, which its Go type is known to
+// satisfy.
+func narrow[E any, W any](wide line[W]) line[E] {
+	return line[E]{
+		name: wide.name, goType: wide.goType, upcast: wide.upcast, zero: wide.zero, matches: wide.matches,
+		decode: func(c codec.Codec, data []byte) (event E, err error) {
+			decoded, err := wide.decode(c, data)
+			if err != nil {
+				return event, err
+			}
+			return any(decoded).(E), nil
+		},
 	}
 }
 

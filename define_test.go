@@ -25,7 +25,7 @@ func TestDefineRefusesWhatTheCompilerCannotSee(t *testing.T) {
 		want   string
 	}{
 		{"no events", func() { eventus.Define("counter", eventus.New[counter]) },
-			"define counter: no events; add a Type line for each"},
+			"define counter: no events; add a line for each"},
 		{"only an upcast", func() {
 			eventus.Define("counter", eventus.New[counter], eventus.Upcast("old", func(old) added { return added{} }))
 		}, "add Type[eventus_test.added]"},
@@ -45,6 +45,15 @@ func TestDefineRefusesWhatTheCompilerCannotSee(t *testing.T) {
 			"register the concrete event"},
 		{"an event outside of a narrower E", func() { eventus.Define("counter", eventus.New[sealedCounter], added1) },
 			`eventus_test.added, registered as "counter.added", is not a eventus_test.sealedEvent`},
+		{"a pointer", func() { eventus.Define("counter", eventus.New[counter], eventus.Type[*added]("counter.added")) },
+			`"counter.added" is registered for the pointer *eventus_test.added; events are values`},
+		{"an upcast without a function", func() {
+			eventus.Define("counter", eventus.New[counter], added1, eventus.Upcast[old, added]("old", nil))
+		}, `upcast of "old" has no function`},
+		{"no way to make an aggregate", func() { eventus.Define[counted, countEvent, *counter]("counter", nil, added1) },
+			"give eventus.New"},
+		{"a foreign event without a function", func() { eventus.Known[added, any]("a", nil) },
+			`foreign event "a" has no function`},
 		{"an empty name", func() { eventus.Define("counter", eventus.New[counter], eventus.Type[added]("")) },
 			"event type: is empty"},
 		{"a category that no subject can carry", func() { eventus.Define("coun.ter", eventus.New[counter], added1) },

@@ -19,13 +19,7 @@ type Event[S any] interface {
 
 // EventType is a line of a definition's table, made by [Type] or [Upcast].
 type EventType[S any] struct {
-	name   string
-	goType string
-	upcast bool
-	// matches reports whether an event has the line's Go type.
-	matches func(event any) bool
-	zero    Event[S]
-	decode  func(codec.Codec, []byte) (Event[S], error)
+	line line[Event[S]]
 }
 
 // Type declares that T is an event, stored under the given wire name. The name
@@ -34,19 +28,7 @@ type EventType[S any] struct {
 //
 //	eventus.Type[Created]("product.created")
 func Type[T Event[S], S any](name string) EventType[S] {
-	return EventType[S]{
-		name:    name,
-		goType:  goTypeOf[T](),
-		matches: is[T],
-		zero:    zeroOf[T](),
-		decode: func(c codec.Codec, data []byte) (Event[S], error) {
-			var event T
-			if err := c.Decode(data, &event); err != nil {
-				return nil, err
-			}
-			return event, nil
-		},
-	}
+	return EventType[S]{newLine[T](name, func(event T) Event[S] { return event })}
 }
 
 // Upcast declares how events stored in an old form, under an old wire name, are
@@ -55,34 +37,43 @@ func Type[T Event[S], S any](name string) EventType[S] {
 //
 //	eventus.Upcast("product.created.v0", func(old createdV0) Created { ... })
 func Upcast[Old any, T Event[S], S any](name string, upcast func(old Old) T) EventType[S] {
-	return EventType[S]{
-		name:    name,
-		goType:  goTypeOf[T](),
-		upcast:  true,
-		matches: is[T],
-		zero:    zeroOf[T](),
-		decode: func(c codec.Codec, data []byte) (Event[S], error) {
-			var old Old
-			if err := c.Decode(data, &old); err != nil {
-				return nil, err
+	if upcast == nil {
+		panic(fmt.Sprintf("eventus: upcast of %q has no function", name))
+	}
+	line := newLine[T](name, func(old Old) Event[S] { return upcast(old) })
+	line.upcast = true
+	return EventType[S]{line}
+}
+
+// line ties a wire name to a Go type, and tells how stored data becomes an E.
+type line[E any] struct {
+	name    string
+	goType  string
+	upcast  bool // a form that is read and never written
+	zero    any  // of the Go type; nil when that is an interface
+	matches func(event any) bool
+	decode  func(codec.Codec, []byte) (E, error)
+}
+
+// newLine returns a line whose events are of the Go type T, stored as Wire.
+func newLine[T, Wire, E any](name string, read func(Wire) E) line[E] {
+	var zero T
+	return line[E]{
+		name:   name,
+		goType: goTypeOf[T](),
+		zero:   zero,
+		matches: func(event any) bool {
+			_, ok := event.(T)
+			return ok
+		},
+		decode: func(c codec.Codec, data []byte) (event E, err error) {
+			var wire Wire
+			if err := c.Decode(data, &wire); err != nil {
+				return event, err
 			}
-			return upcast(old), nil
+			return read(wire), nil
 		},
 	}
-}
-
-func is[T any](event any) bool {
-	_, ok := event.(T)
-	return ok
-}
-
-// zeroOf returns nil when T is an interface.
-func zeroOf[T Event[S], S any]() Event[S] {
-	var zero T
-	if any(zero) == nil {
-		return nil
-	}
-	return zero
 }
 
 func goTypeOf[T any]() string {

@@ -87,6 +87,32 @@ func TestForeignEventsAreTypedAndUnknownOnesPassBy(t *testing.T) {
 	}
 }
 
+func TestForeignNamesMayShareAForm(t *testing.T) {
+	type reference struct {
+		By int64 `json:"by"`
+	}
+	foreign := eventus.Foreign("counter",
+		eventus.Known("counter.added", func(e reference) string { return "added" }),
+		eventus.Known("counter.cleared", func(e reference) string { return "cleared" }))
+	for _, name := range []string{"added", "cleared"} {
+		if m, _, err := foreign.Decode(stored("counter."+name, "application/json", `{"by":1}`)); err != nil || m.Event != name {
+			t.Errorf("%s: got %q, %v", name, m.Event, err)
+		}
+	}
+}
+
+func TestAnUpcasterThatPanicsCondemnsTheMessage(t *testing.T) {
+	type addedV0 struct{ By *int64 }
+	upcast := eventus.Define("counter", eventus.New[counter],
+		eventus.Type[added]("counter.added"),
+		eventus.Upcast("counter.added.v0", func(old addedV0) added { return added{By: *old.By} }))
+	_, _, err := upcast.Decode(stored("counter.added.v0", "application/json", `{}`))
+	var decode *eventus.DecodeError
+	if !errors.As(err, &decode) || decode.Version != 7 || !strings.Contains(err.Error(), "panic") {
+		t.Errorf("got %v", err)
+	}
+}
+
 // reversed is a codec of its own content type.
 type reversed struct{ codec.JSON }
 

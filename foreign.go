@@ -1,10 +1,14 @@
 package eventus
 
-import "github.com/eventus-go/eventus/codec"
+import (
+	"fmt"
+
+	"github.com/eventus-go/eventus/codec"
+)
 
 // ForeignType is a line of a [Foreign] table, made by [Known].
 type ForeignType[E any] struct {
-	entry *eventType[E]
+	line line[E]
 }
 
 // Foreign declares the events of another service that this one knows, without
@@ -23,7 +27,7 @@ func Foreign[E any](category string, types ...ForeignType[E]) *Events[E] {
 	events := newEvents[E](category, codec.JSON{AllowUnknownFields: true})
 	events.foreign = true
 	for _, t := range types {
-		events.add(t.entry)
+		events.add(t.line)
 	}
 	events.finish()
 	return events
@@ -33,16 +37,8 @@ func Foreign[E any](category string, types ...ForeignType[E]) *Events[E] {
 // what it means here. The function is called for every message of that name; it
 // returns its argument where T is an E already.
 func Known[T, E any](name string, translate func(T) E) ForeignType[E] {
-	return ForeignType[E]{&eventType[E]{
-		name:    name,
-		goType:  goTypeOf[T](),
-		matches: is[T],
-		decode: func(c codec.Codec, data []byte) (event E, err error) {
-			var foreign T
-			if err := c.Decode(data, &foreign); err != nil {
-				return event, err
-			}
-			return translate(foreign), nil
-		},
-	}}
+	if translate == nil {
+		panic(fmt.Sprintf("eventus: foreign event %q has no function", name))
+	}
+	return ForeignType[E]{newLine[T](name, translate)}
 }

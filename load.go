@@ -62,7 +62,11 @@ func (r *Repository[A]) load(ctx context.Context, id string) (A, core, error) {
 		}
 	}
 	a, c := r.new(id)
-	return a, c, r.replay(ctx, c, nil, func(*store.Message) bool { return false })
+	err := r.replay(ctx, c, nil, func(*store.Message) bool { return false })
+	if err == nil {
+		r.spareNextLoad(ctx, c, 0)
+	}
+	return a, c, err
 }
 
 // replay applies the messages after the aggregate's version, page by page, until
@@ -80,7 +84,7 @@ func (r *Repository[A]) replay(ctx context.Context, c core, page []store.Message
 			if stop(&page[i]) {
 				return nil
 			}
-			if err := c.replay(page[i]); err != nil {
+			if err := c.replay(&page[i]); err != nil {
 				return fmt.Errorf("load %w", err)
 			}
 		}

@@ -11,7 +11,7 @@ import (
 type Option func(*options)
 
 // maxRetryPause bounds the pause between the tries of an Update.
-const maxRetryPause = 100 * time.Millisecond
+const maxRetryPause = 50 * time.Millisecond
 
 type options struct {
 	snapshotEvery  int64
@@ -26,7 +26,7 @@ type options struct {
 func defaultOptions() options {
 	return options{
 		snapshotSchema: 1,
-		maxRetries:     20,
+		maxRetries:     100,
 		retryBase:      time.Millisecond,
 		clock:          time.Now,
 		newID:          newEventID,
@@ -40,7 +40,9 @@ func newEventID() string { return uuid.Must(uuid.NewV7()).String() }
 
 // SnapshotEvery makes the repository store a snapshot of the state whenever a
 // save takes an aggregate past a multiple of n events, and load from it. The
-// default is 0: no snapshots. The state must survive the definition's codec.
+// default is 0: no snapshots. A load that had to replay n events or more, because
+// there was no usable snapshot, stores one too. The state must survive the
+// definition's codec: unexported fields do not.
 //
 // A snapshot is a cache. One that cannot be read means a replay, and one that
 // cannot be written is logged and fails no save.
@@ -56,28 +58,41 @@ func SnapshotVersion(version int) Option {
 }
 
 // Retries sets how often [Repository.Update] tries again after a conflict, and
-// the pause before the first retry. Pauses double up to 100 ms, and a random
-// half of each is left out, so that losers of one race do not meet again. The
-// default is 20 retries from 1 ms; 0 retries is one try.
+// the longest pause before the first retry. It doubles for each further one, up
+// to 50 ms, and each pause is a random part of it, so that the losers of one
+// race do not meet again. The default is 100 retries from 1 ms, about two and a
+// half seconds; 0 retries is one try.
 func Retries(limit int, base time.Duration) Option {
 	return func(o *options) { o.maxRetries, o.retryBase = uint64(max(0, limit)), max(base, time.Microsecond) }
 }
 
-// WithClock sets the source of [Message.Time]; the default is [time.Now].
+// WithClock sets the source of [Message.Time]; nil and the default are [time.Now].
 func WithClock(now func() time.Time) Option {
-	return func(o *options) { o.clock = now }
+	return func(o *options) {
+		if now != nil {
+			o.clock = now
+		}
+	}
 }
 
 // WithIDs sets the source of [Message.ID]; the default makes UUIDv7. Ids must be
 // unique in the whole world.
 func WithIDs(newID func() string) Option {
-	return func(o *options) { o.newID = newID }
+	return func(o *options) {
+		if newID != nil {
+			o.newID = newID
+		}
+	}
 }
 
 // WithLogger sets where the repository tells of snapshots that failed; the
 // default is nowhere.
 func WithLogger(logger *slog.Logger) Option {
-	return func(o *options) { o.logger = logger }
+	return func(o *options) {
+		if logger != nil {
+			o.logger = logger
+		}
+	}
 }
 
 // UpdateOption configures one [Repository.Update].

@@ -85,7 +85,9 @@ func (r *Repository[A]) save(ctx context.Context, c core) error {
 		return fmt.Errorf("save %w", describe(c.name(), err))
 	}
 	c.saved(version)
-	r.writeSnapshot(ctx, c, stored)
+	if r.snapshotDue(stored, version) {
+		r.writeSnapshot(ctx, c)
+	}
 	return nil
 }
 
@@ -111,9 +113,10 @@ func (r *Repository[A]) Update(ctx context.Context, id string, decide func(A) er
 		opt(&o)
 	}
 	backoff := retry.NewExponential(r.retryBase)
-	backoff = retry.WithJitterPercent(50, retry.WithCappedDuration(maxRetryPause, backoff))
+	backoff = retry.WithFullJitter(retry.WithCappedDuration(maxRetryPause, backoff))
 	backoff = retry.WithMaxRetries(r.maxRetries, backoff)
-	return retry.Do(ctx, backoff, func(ctx context.Context) error {
+	var conflict error
+	err := retry.Do(ctx, backoff, func(ctx context.Context) error {
 		a, c, err := r.load(ctx, id)
 		if err != nil {
 			return err
@@ -126,8 +129,13 @@ func (r *Repository[A]) Update(ctx context.Context, id string, decide func(A) er
 		}
 		err = r.save(ctx, c)
 		if o.expected == nil && errors.Is(err, ErrConflict) {
+			conflict = err
 			return retry.RetryableError(err)
 		}
 		return err
 	})
+	if conflict != nil && ctx.Err() != nil && err == ctx.Err() {
+		return fmt.Errorf("%w, after %w", err, conflict)
+	}
+	return err
 }

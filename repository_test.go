@@ -207,6 +207,25 @@ func TestUpdateGivesUpAfterItsRetries(t *testing.T) {
 	}
 }
 
+func TestUpdateWhoseTimeIsUpTellsOfTheConflict(t *testing.T) {
+	s := &faulty{Store: memory.New()}
+	other := eventus.NewRepository(s.Store, counters)
+	ctx, cancel := context.WithCancel(t.Context())
+	s.beforeAppend = func() error { update(t, other, "c", 10); cancel(); return nil }
+	r := eventus.NewRepository(unstoppable{s}, counters, eventus.Retries(3, time.Hour))
+	err := r.Update(ctx, "c", add(2))
+	if !errors.Is(err, context.Canceled) || !errors.Is(err, eventus.ErrConflict) {
+		t.Errorf("got %v", err)
+	}
+}
+
+// unstoppable is a store that finishes what it has begun.
+type unstoppable struct{ store.Store }
+
+func (u unstoppable) Append(ctx context.Context, s store.Stream, expected store.Expected, events []store.Event) (int64, error) {
+	return u.Store.Append(context.WithoutCancel(ctx), s, expected, events)
+}
+
 func TestUpdateDoesNotRepeatWhatMayHaveHappened(t *testing.T) {
 	s := &faulty{Store: memory.New(), beforeAppend: func() error { return errors.New("connection reset") }}
 	r := eventus.NewRepository(s, counters)

@@ -34,16 +34,29 @@ func (r *Repository[A]) loadSnapshot(ctx context.Context, id string) (a A, c cor
 	if page == nil {
 		page = []store.Message{}
 	}
-	err = r.replay(ctx, c, page, func(*store.Message) bool { return false })
-	return a, c, err == nil, err
+	if err = r.replay(ctx, c, page, func(*store.Message) bool { return false }); err != nil {
+		return a, c, false, err
+	}
+	r.spareNextLoad(ctx, c, snap.Version)
+	return a, c, true, nil
 }
 
-// writeSnapshot stores a snapshot when the save took the aggregate past a
-// multiple of snapshotEvery.
-func (r *Repository[A]) writeSnapshot(ctx context.Context, c core, before int64) {
-	if r.snapshots == nil || c.version()/r.snapshotEvery == before/r.snapshotEvery {
-		return
+// spareNextLoad stores a snapshot after a load that replayed so much that there
+// should have been one.
+func (r *Repository[A]) spareNextLoad(ctx context.Context, c core, from int64) {
+	if r.snapshots != nil && c.version()-from >= r.snapshotEvery {
+		r.writeSnapshot(ctx, c)
 	}
+}
+
+// snapshotDue reports whether a save took an aggregate past a multiple of
+// snapshotEvery.
+func (r *Repository[A]) snapshotDue(before, after int64) bool {
+	return r.snapshots != nil && after/r.snapshotEvery != before/r.snapshotEvery
+}
+
+// writeSnapshot stores a snapshot of what the store has.
+func (r *Repository[A]) writeSnapshot(ctx context.Context, c core) {
 	// The events are stored: a request that ends now must not cost the snapshot.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), snapshotTimeout)
 	defer cancel()

@@ -126,6 +126,55 @@ func TestAStateThatCannotBeEncodedFailsNoSave(t *testing.T) {
 	}
 }
 
+type touchy struct{ Total int64 }
+
+func (t *touchy) UnmarshalJSON([]byte) error { panic("a form that nobody thought of") }
+
+type poked struct{}
+
+func (poked) Apply(s *touchy) { s.Total++ }
+
+type pokeEvent interface{ eventus.Event[touchy] }
+
+type poke struct {
+	eventus.Aggregate[touchy, pokeEvent]
+}
+
+func TestASnapshotWhoseDecodingPanicsMeansReplay(t *testing.T) {
+	pokes := eventus.Define("poke", eventus.New[poke], eventus.Type[poked]("poked"))
+	r := eventus.NewRepository(memory.New(), pokes, eventus.SnapshotEvery(1))
+	err := r.Update(t.Context(), "p", func(p *poke) error { p.Record(poked{}); return nil })
+	if err != nil {
+		t.Fatal(err)
+	}
+	if p, err := r.Load(t.Context(), "p"); err != nil || p.State().Total != 1 {
+		t.Errorf("%+v, %v", p, err)
+	}
+}
+
+func TestALoadThatReplayedALotStoresASnapshot(t *testing.T) {
+	unusable := store.Snapshot{Stream: store.Stream{Category: "counter", ID: "c"}, Schema: 1, Version: 3, ContentType: "application/json", Data: []byte("?")}
+	for name, prepare := range map[string]func(s *faulty) error{
+		"because there was none":       func(*faulty) error { return nil },
+		"because it could not be read": func(s *faulty) error { return s.WriteSnapshot(t.Context(), unusable) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := &faulty{Store: memory.New()}
+			fill(t, s, "c", 25)
+			if err := prepare(s); err != nil {
+				t.Fatal(err)
+			}
+			r := eventus.NewRepository(s, counters, eventus.SnapshotEvery(10))
+			load(t, r, "c", 50, 25)
+			s.reads.Store(0)
+			load(t, r, "c", 50, 25)
+			if n := s.reads.Load(); n != 0 {
+				t.Errorf("%d messages replayed again", n)
+			}
+		})
+	}
+}
+
 func TestARequestThatEndsDoesNotCostTheSnapshot(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	s := &faulty{Store: memory.New(), writeSnapshot: func() error { cancel(); return nil }}

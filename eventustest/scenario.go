@@ -31,6 +31,7 @@ type Scenario[S any, E eventus.Event[S], A Aggregate[S, E]] struct {
 	repository *eventus.Repository[A]
 
 	decided  bool
+	checked  bool
 	recorded []E
 	state    S
 	err      error
@@ -105,6 +106,11 @@ func (s *Scenario[S, E, A]) When(decide func(A) error) *Scenario[S, E, A] {
 		s.t.Fatal("a scenario has one When; what came before it belongs into Given")
 	}
 	s.decided = true
+	s.t.Cleanup(func() {
+		if !s.checked && !s.t.Failed() {
+			s.t.Error("nothing was checked; call Then, ThenNothing, ThenError or ThenState after When")
+		}
+	})
 	ctx := context.Background()
 	a, err := s.repository.Load(ctx, aggregateID)
 	if errors.Is(err, eventus.ErrNotFound) {
@@ -176,6 +182,7 @@ func (s *Scenario[S, E, A]) asked() {
 	if !s.decided {
 		s.t.Fatal("nothing was decided; call When before Then")
 	}
+	s.checked = true
 }
 
 // namedEvent makes a diff show the wire name beside the fields.

@@ -98,12 +98,19 @@ func TestSentencesThatHold(t *testing.T) {
 // as the real one does.
 type recorder struct {
 	testing.TB
-	fatal string
+	fatal   string
+	cleanup []func()
 }
 
 type stopped struct{}
 
 func (r *recorder) Helper() {}
+
+func (r *recorder) Failed() bool { return r.fatal != "" }
+
+func (r *recorder) Cleanup(f func()) { r.cleanup = append(r.cleanup, f) }
+
+func (r *recorder) Error(args ...any) { r.fatal = fmt.Sprint(args...) }
 
 func (r *recorder) Fatal(args ...any) { r.Fatalf("%s", fmt.Sprint(args...)) }
 
@@ -122,6 +129,9 @@ func fatalOf(t *testing.T, sentence func(t testing.TB)) string {
 		}()
 		sentence(r)
 	}()
+	for _, f := range r.cleanup {
+		f()
+	}
 	return r.fatal
 }
 
@@ -162,6 +172,9 @@ func TestSentencesThatDoNotHold(t *testing.T) {
 		"a field that the codec drops": {
 			func(t testing.TB) { eventustest.For(t, accounts).Given(lossy{"a", "b"}) },
 			[]string{"given event 1 (account.lossy) loses something when it is stored", "unexported fields", "kept"}},
+		"When without Then": {
+			func(t testing.TB) { eventustest.For(t, accounts).When(renameTo("b")) },
+			[]string{"nothing was checked; call Then"}},
 		"Then without When": {
 			func(t testing.TB) { eventustest.For(t, accounts).Given(opened{Name: "a"}).ThenNothing() },
 			[]string{"call When before Then"}},
