@@ -18,7 +18,7 @@ func CheckID(id string) error {
 	if id == "." || id == ".." {
 		return &eventus.InvalidError{Field: "id", Reason: `"." and ".." cannot be part of a URL`}
 	}
-	err := eventus.Stream{Category: Products.Category(), ID: id}.Check()
+	err := Products.Stream(id).Check()
 	if invalid, ok := errors.AsType[*eventus.InvalidError](err); ok {
 		return &eventus.InvalidError{Field: "id", Reason: invalid.Reason}
 	}

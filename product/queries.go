@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/eventus-go/eventus"
-	"github.com/eventus-go/eventus/store"
 )
 
 // GetProductByID asks the read model for a product.
@@ -62,8 +61,8 @@ type Queries struct {
 
 // NewQueries returns handlers that answer from the read model what is asked
 // often, and from the store what only the store knows.
-func NewQueries(views Views, products *eventus.Repository[*Product], events store.Reader) Queries {
-	a := answers{views, products, events}
+func NewQueries(views Views, products *eventus.Repository[*Product]) Queries {
+	a := answers{views, products}
 	return Queries{
 		GetProductByID:      eventus.QueryHandlerFunc[GetProductByID, View](a.productByID),
 		ListProducts:        eventus.QueryHandlerFunc[ListProducts, ProductPage](a.products),
@@ -73,9 +72,8 @@ func NewQueries(views Views, products *eventus.Repository[*Product], events stor
 }
 
 type answers struct {
-	views  Views
-	store  *eventus.Repository[*Product]
-	events store.Reader
+	views Views
+	store *eventus.Repository[*Product]
 }
 
 // productByID looks again and again while it waits. The read model may be
@@ -115,21 +113,19 @@ func (a answers) productAtVersion(ctx context.Context, q GetProductAtVersion) (V
 }
 
 func (a answers) history(ctx context.Context, q GetProductHistory) (HistoryPage, error) {
-	stream := eventus.Stream{Category: Products.Category(), ID: q.ID}
-	stored, err := a.events.Read(ctx, stream, q.After, q.Limit+1)
-	if err != nil {
-		return HistoryPage{}, err
-	}
-	if len(stored) == 0 && q.After == 0 {
-		return HistoryPage{}, fmt.Errorf("product %q: %w", q.ID, eventus.ErrNotFound)
-	}
-	page := HistoryPage{More: len(stored) > q.Limit}
-	for _, m := range stored[:min(q.Limit, len(stored))] {
-		message, _, err := Products.Decode(m)
+	var page HistoryPage
+	for m, err := range eventus.History(ctx, a.store, q.ID, eventus.After(q.After)) {
 		if err != nil {
 			return HistoryPage{}, err
 		}
-		page.Events = append(page.Events, message)
+		if len(page.Events) == q.Limit {
+			page.More = true
+			break
+		}
+		page.Events = append(page.Events, m)
+	}
+	if len(page.Events) == 0 && q.After == 0 {
+		return HistoryPage{}, fmt.Errorf("product %q: %w", q.ID, eventus.ErrNotFound)
 	}
 	return page, nil
 }

@@ -64,7 +64,7 @@ func start(t *testing.T, config Config) *service {
 	t.Cleanup(func() { stop(); running.Wait() })
 
 	products := eventus.NewRepository(events, Products)
-	server := httptest.NewServer(NewAPI(NewCommands(products), NewQueries(views, products, events), config))
+	server := httptest.NewServer(NewAPI(NewCommands(products), NewQueries(views, products), config))
 	t.Cleanup(server.Close)
 	s.url = server.URL
 	return s

@@ -54,9 +54,9 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	projection := consume.Idempotent(consumer, db.events, product.NewProjection(db.views), consume.Retry{})
 	runner := consume.New(projection, product.Products, nats.broker, consume.Config{Log: db.events, Logger: log})
 
-	products := eventus.NewRepository(db.events, product.Products, eventus.WithLogger(log))
+	products := eventus.NewRepository(db.events, product.Products, eventus.SnapshotEvery(100), eventus.WithLogger(log))
 	commands := product.NewCommands(products)
-	queries := product.NewQueries(db.views, products, db.events)
+	queries := product.NewQueries(db.views, products)
 	api := product.NewAPI(commands, queries, product.Config{Health: db.sql.PingContext, Logger: log})
 
 	// Relay and runner stop after the server: a request that waits for the read

@@ -50,7 +50,7 @@ func (s seed) plant(ctx context.Context) error {
 
 // follow tells what became of the command.
 func (s seed) follow(ctx context.Context, version int64, published *nats.Subscription) error {
-	stream := eventus.Stream{Category: product.Products.Category(), ID: seedID}
+	stream := product.Products.Stream(seedID)
 	stored, err := s.db.events.Read(ctx, stream, version-1, 1)
 	if err != nil || len(stored) != 1 {
 		return fmt.Errorf("version %d of %s is not stored: %w", version, stream, errors.Join(err, eventus.ErrNotFound))
