@@ -20,23 +20,25 @@ var rules = map[string]struct {
 	own    []string
 	others []string
 }{
-	"":                   {own: []string{"codec", "store"}, others: []string{"github.com/google/uuid", "github.com/sethvargo/go-retry"}},
-	"codec":              {others: []string{"github.com/goccy/go-json"}},
-	"store":              {},
-	"store/memory":       {own: []string{"store"}},
-	"store/sqlite":       {own: []string{"store"}}, // the driver is the program's choice
-	"store/storetest":    {own: []string{"store"}, others: []string{"pgregory.net/rapid", "github.com/google/go-cmp"}},
-	"broker":             {},
-	"broker/cloudevents": {own: []string{"broker", "store"}},
-	"broker/memory":      {own: []string{"broker"}},
-	"broker/jetstream":   {own: []string{"broker"}, others: []string{"github.com/nats-io/nats.go"}},
-	"broker/brokertest":  {own: []string{"broker"}, others: []string{"pgregory.net/rapid", "github.com/google/go-cmp"}},
-	"internal/pause":     {others: []string{"github.com/sethvargo/go-retry"}},
-	"outbox":             {own: []string{"store", "broker", "broker/cloudevents", "internal/pause"}},
-	"consume":            {own: []string{"", "store", "broker", "broker/cloudevents", "internal/pause"}, others: []string{"github.com/sethvargo/go-retry"}},
-	"eventustest":        {own: []string{"", "store", "store/memory"}, others: []string{"github.com/google/go-cmp"}},
-	"infra/natsd":        {others: []string{"github.com/nats-io/nats-server", "github.com/nats-io/nats.go", "github.com/gofrs/flock"}},
-	"product":            {own: []string{"", "codec", "store"}, others: []string{"github.com/goccy/go-json", "github.com/google/uuid", "golang.org/x/text"}},
+	"":                     {own: []string{"codec", "store"}, others: []string{"github.com/google/uuid", "github.com/sethvargo/go-retry"}},
+	"codec":                {others: []string{"github.com/goccy/go-json"}},
+	"store":                {},
+	"store/memory":         {own: []string{"store"}},
+	"store/sqlite":         {own: []string{"store"}}, // the driver is the program's choice
+	"store/storetest":      {own: []string{"store"}, others: []string{"pgregory.net/rapid", "github.com/google/go-cmp"}},
+	"broker":               {},
+	"broker/cloudevents":   {own: []string{"broker", "store"}},
+	"broker/memory":        {own: []string{"broker"}},
+	"broker/jetstream":     {own: []string{"broker"}, others: []string{"github.com/nats-io/nats.go"}},
+	"broker/brokertest":    {own: []string{"broker"}, others: []string{"pgregory.net/rapid", "github.com/google/go-cmp"}},
+	"internal/pause":       {others: []string{"github.com/sethvargo/go-retry"}},
+	"outbox":               {own: []string{"store", "broker", "broker/cloudevents", "internal/pause"}},
+	"consume":              {own: []string{"", "store", "broker", "broker/cloudevents", "internal/pause"}, others: []string{"github.com/sethvargo/go-retry"}},
+	"eventustest":          {own: []string{"", "store", "store/memory"}, others: []string{"github.com/google/go-cmp"}},
+	"eventustest/pgtest":   {others: []string{"github.com/jackc/pgx/v5", "github.com/testcontainers/testcontainers-go"}},
+	"eventustest/natstest": {own: []string{"infra/natsd"}, others: []string{"github.com/nats-io/nats.go"}},
+	"infra/natsd":          {others: []string{"github.com/nats-io/nats-server", "github.com/nats-io/nats.go", "github.com/gofrs/flock"}},
+	"product":              {own: []string{"", "codec", "store"}, others: []string{"github.com/goccy/go-json", "github.com/google/uuid", "golang.org/x/text"}},
 	"product/cmd/productd": {
 		own:    []string{"", "broker/jetstream", "consume", "infra/natsd", "outbox", "product", "store", "store/sqlite"},
 		others: []string{"github.com/gofrs/flock", "github.com/nats-io/nats.go", "github.com/peterbourgon/ff", "golang.org/x/sync", "modernc.org/sqlite"},
@@ -50,7 +52,7 @@ var withoutReflect = []string{
 }
 
 // forTests are the packages that may import testing.
-var forTests = []string{"eventustest", "store/storetest", "broker/brokertest"}
+var forTests = []string{"eventustest", "eventustest/natstest", "eventustest/pgtest", "store/storetest", "broker/brokertest"}
 
 type goPackage struct {
 	ImportPath string
