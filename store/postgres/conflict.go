@@ -1,0 +1,74 @@
+package postgres
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/eventus-go/eventus/store"
+	"github.com/jackc/pgx/v5/pgconn"
+)
+
+// SQLSTATEs, https://www.postgresql.org/docs/current/errcodes-appendix.html.
+const (
+	uniqueViolation      = "23505"
+	serializationFailure = "40001"
+	deadlockDetected     = "40P01"
+	lockNotAvailable     = "55P03" // lock_timeout
+)
+
+// isRace reports whether an append failed because somebody else was faster, so
+// that nothing of it is written.
+func isRace(err error) bool {
+	var failed *pgconn.PgError
+	if !errors.As(err, &failed) {
+		return false
+	}
+	switch failed.Code {
+	case uniqueViolation:
+		return failed.ConstraintName == "event_store_stream_version"
+	case serializationFailure, deadlockDetected:
+		return true
+	}
+	return false
+}
+
+// conflict returns the one error for a lost race instead of an append's err, and
+// every other err as it is. What it reads in db must be readable: a transaction
+// is rolled back to before the append.
+func (s *Store) conflict(ctx context.Context, db querier, r *request, err error) error {
+	if !isRace(err) && sqlState(err) != lockNotAvailable {
+		return err
+	}
+	actual, reading := s.version(ctx, db, r.stream)
+	if reading == nil && db != querier(s.pool) && actual <= max(0, int64(r.expected)) {
+		// A transaction above read committed does not see who was faster.
+		actual = max(actual, s.versionOutside(ctx, r.stream))
+	}
+	if reading != nil {
+		return fmt.Errorf("%w; read the version: %w", err, reading)
+	}
+	return &store.ConflictError{Stream: r.stream, Expected: r.expected, Actual: actual}
+}
+
+// versionOutside returns the committed version, or 0 if the pool has no
+// connection for it soon: the caller's transaction may hold the last.
+func (s *Store) versionOutside(ctx context.Context, stream store.Stream) int64 {
+	ctx, cancel := context.WithTimeout(ctx, time.Second)
+	defer cancel()
+	version, err := s.version(ctx, s.pool, stream)
+	if err != nil {
+		return 0
+	}
+	return version
+}
+
+// sqlState returns the SQLSTATE in err, "" when there is none.
+func sqlState(err error) string {
+	var failed *pgconn.PgError
+	if errors.As(err, &failed) {
+		return failed.Code
+	}
+	return ""
+}

@@ -1,0 +1,187 @@
+package postgres
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+)
+
+// logLock is the first half of the key of the advisory lock that every
+// appender of a store shares; the second is the schema's. It is "evnt".
+const logLock = 0x65766e74
+
+// head knows up to which position the log can no longer change.
+//
+// A position is drawn by a transaction that holds the log lock, from before the
+// draw until its end. So a reader who sees position M knows that whoever drew a
+// smaller one holds the lock now, or has ended. Once all who hold the lock
+// now have ended, every position up to M is visible to a snapshot taken
+// afterwards, or never will be: M is settled.
+//
+// That needs no look at the locks while no position is missing, and nobody who
+// has not appended can hold it up.
+type head struct {
+	turn chan struct{} // holds a value while somebody looks at the locks
+
+	mu      sync.Mutex
+	settled int64
+	wait    *wait
+}
+
+// wait is for those who held the log lock when the last position was upTo.
+type wait struct {
+	upTo    int64
+	holders map[string]bool
+	since   time.Time
+	missing int64
+}
+
+func newHead() head { return head{turn: make(chan struct{}, 1)} }
+
+func (h *head) settledUpTo() int64 {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.settled
+}
+
+// The snapshot of a statement is older than what it sees in pg_locks, so the
+// last position is not newer than the locks. A holder without a process is a
+// prepared transaction.
+const holdersSQL = `
+SELECT pg_is_in_recovery(), coalesce((SELECT max(position) FROM {schema}.event_store), 0),
+	coalesce(array_agg(l.virtualtransaction), '{}'), coalesce(array_agg(l.pid IS NULL), '{}')
+FROM pg_locks AS l
+WHERE ` + holdsLogLock
+
+// The key of an advisory lock of two halves, https://www.postgresql.org/docs/current/view-pg-locks.html.
+const holdsLogLock = `l.locktype = 'advisory' AND l.granted AND l.objsubid = 2
+	AND l.classid = ($1::int8 & 4294967295)::oid AND l.objid = ($2::int8 & 4294967295)::oid
+	AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())`
+
+// pass reports whether everything before position is settled. It returns after
+// the look at the locks, so that a query begun then has a new snapshot.
+func (s *Store) pass(ctx context.Context, position int64) (bool, error) {
+	h := &s.head
+	select {
+	case h.turn <- struct{}{}:
+		defer func() { <-h.turn }()
+	case <-ctx.Done():
+		return false, ctx.Err()
+	}
+	if h.settledUpTo() >= position-1 {
+		return true, nil // by who had the turn before
+	}
+	var replica bool
+	var last int64
+	var holders []string
+	var prepared []bool
+	if err := s.pool.QueryRow(ctx, s.statements.holders, int64(logLock), int64(s.schemaKey)).
+		Scan(&replica, &last, &holders, &prepared); err != nil {
+		return false, err
+	}
+	if replica {
+		return false, errors.New("the server is a standby, which does not know who appends: connect to the primary")
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.wait != nil && !h.wait.goesOn(holders, prepared) {
+		h.settled = h.wait.upTo
+		h.wait = nil
+	}
+	if h.wait == nil && h.settled < position-1 {
+		if len(holders) == 0 {
+			h.settled = last
+		} else {
+			h.wait = &wait{upTo: last, holders: set(holders), since: time.Now(), missing: position - 1}
+		}
+	}
+	return h.settled >= position-1, nil
+}
+
+// goesOn drops the holders that have ended and reports whether any is left. A
+// transaction that is prepared gets another name, so that a prepared one may be
+// any of those waited for.
+func (w *wait) goesOn(holders []string, prepared []bool) bool {
+	left := make(map[string]bool)
+	for i, name := range holders {
+		if w.holders[name] || prepared[i] {
+			left[name] = true
+		}
+	}
+	w.holders = left
+	return len(left) > 0
+}
+
+func set(names []string) map[string]bool {
+	all := make(map[string]bool, len(names))
+	for _, name := range names {
+		all[name] = true
+	}
+	return all
+}
+
+// Holdup is what keeps [Store.ReadAll] from going on.
+type Holdup struct {
+	// Position is one that is missing: readers stop before it or earlier. 0
+	// when nothing holds the log up.
+	Position int64
+	// Since is when a reader of this Store has first waited for By.
+	Since time.Time
+	// By are the transactions that may still commit it.
+	By []Appender
+}
+
+// Appender is an open transaction that has appended.
+type Appender struct {
+	PID         int       // the server's process; 0 for a prepared transaction
+	Prepared    string    // the name given in PREPARE TRANSACTION; empty for any other
+	Application string    // application_name of the session
+	State       string    // for example "idle in transaction"
+	Began       time.Time // the transaction, or its preparation
+}
+
+const holdupSQL = `
+SELECT coalesce(l.pid, 0), coalesce(p.gid, ''), coalesce(a.application_name, ''), coalesce(a.state, ''),
+	coalesce(a.xact_start, p.prepared, 'epoch'), l.virtualtransaction
+FROM pg_locks AS l
+LEFT JOIN pg_stat_activity AS a ON a.pid = l.pid
+LEFT JOIN pg_prepared_xacts AS p ON l.pid IS NULL AND split_part(l.virtualtransaction, '/', 2) = p.transaction::text
+WHERE ` + holdsLogLock + `
+ORDER BY 5`
+
+// Holdup tells what holds the head of the log back and for how long, as far as
+// a reader of this Store has met it: something for a metric and for whoever is
+// called at night. Without the rights of pg_read_all_stats it knows of the
+// sessions of others no more than their PID.
+func (s *Store) Holdup(ctx context.Context) (Holdup, error) {
+	s.head.mu.Lock()
+	var w wait
+	if s.head.wait != nil {
+		w = *s.head.wait
+	}
+	s.head.mu.Unlock()
+	if w.holders == nil {
+		return Holdup{}, ctx.Err()
+	}
+	rows, err := s.pool.Query(ctx, s.statements.holdup, int64(logLock), int64(s.schemaKey))
+	if err != nil {
+		return Holdup{}, err
+	}
+	defer rows.Close()
+	h := Holdup{Position: w.missing, Since: w.since}
+	for rows.Next() {
+		var a Appender
+		var name string
+		if err := rows.Scan(&a.PID, &a.Prepared, &a.Application, &a.State, &a.Began, &name); err != nil {
+			return Holdup{}, err
+		}
+		if w.holders[name] || a.PID == 0 {
+			h.By = append(h.By, a)
+		}
+	}
+	if err := rows.Err(); err != nil || len(h.By) == 0 {
+		return Holdup{}, err // whoever it was has ended: the next read goes on
+	}
+	return h, nil
+}

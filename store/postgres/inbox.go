@@ -1,0 +1,129 @@
+package postgres
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/eventus-go/eventus/store"
+	"github.com/jackc/pgx/v5"
+)
+
+// rollbackTimeout bounds a rollback, which must not hang on the context that
+// has ended.
+const rollbackTimeout = 5 * time.Second
+
+// InTx implements [store.Inbox], at READ COMMITTED. The store's other methods can
+// be used inside f; they take a connection of their own and do not see what tx
+// has written. See [Store.WithTx] for appends.
+func (s *Store) InTx(ctx context.Context, f func(ctx context.Context, tx pgx.Tx) error) error {
+	tx, err := s.pool.BeginTx(ctx, pgx.TxOptions{IsoLevel: pgx.ReadCommitted, AccessMode: pgx.ReadWrite})
+	if err != nil {
+		return fmt.Errorf("begin transaction of the inbox: %w", err)
+	}
+	// It does nothing after a commit.
+	defer func() {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), rollbackTimeout)
+		defer cancel()
+		_ = tx.Rollback(ctx)
+	}()
+	if err := f(ctx, tx); err != nil {
+		return err
+	}
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	if err := tx.Commit(ctx); err != nil {
+		return fmt.Errorf("commit transaction of the inbox: %w", err)
+	}
+	return nil
+}
+
+// A row that WHERE false keeps as it is, is locked all the same, and a row that
+// was not there is locked by being inserted. The order keeps two calls from
+// deadlocking.
+const lockMarksSQL = `
+INSERT INTO {schema}.inbox AS i (consumer, category, stream_id, version)
+SELECT DISTINCT $1::text, s.category COLLATE "C", s.stream_id COLLATE "C", 0
+FROM unnest($2::text[], $3::text[]) AS s (category, stream_id)
+ORDER BY 2, 3
+ON CONFLICT (consumer, category, stream_id) DO UPDATE SET version = i.version WHERE false`
+
+// It runs after lockMarksSQL, with a snapshot of its own: what was committed
+// while that waited for the locks must be seen, the dead letters too.
+const marksSQL = `
+SELECT i.version, EXISTS (
+	SELECT 1 FROM {schema}.dead_letters AS d
+	WHERE d.consumer = $1 AND d.category = s.category AND d.stream_id = s.stream_id
+)
+FROM unnest($2::text[], $3::text[]) WITH ORDINALITY AS s (category, stream_id, k)
+JOIN {schema}.inbox AS i ON i.consumer = $1 AND i.category = s.category AND i.stream_id = s.stream_id
+ORDER BY s.k`
+
+// Marks implements [store.Inbox], in one round trip. In a transaction above READ
+// COMMITTED it can fail with a serialization failure, which is transient.
+func (s *Store) Marks(ctx context.Context, tx pgx.Tx, consumer string, streams []store.Stream) ([]store.Mark, error) {
+	if len(streams) == 0 {
+		return nil, ctx.Err()
+	}
+	categories, ids := make([]string, len(streams)), make([]string, len(streams))
+	for i, stream := range streams {
+		categories[i], ids[i] = stream.Category, stream.ID
+	}
+	marks := make([]store.Mark, 0, len(streams))
+	batch := &pgx.Batch{}
+	batch.Queue(s.statements.lockMarks, consumer, categories, ids)
+	batch.Queue(s.statements.marks, consumer, categories, ids).Query(func(rows pgx.Rows) error {
+		for rows.Next() {
+			m := store.Mark{Stream: streams[len(marks)]}
+			if err := rows.Scan(&m.Version, &m.Parked); err != nil {
+				return err
+			}
+			marks = append(marks, m)
+		}
+		return rows.Err()
+	})
+	if err := tx.SendBatch(ctx, batch).Close(); err != nil {
+		return nil, fmt.Errorf("read marks of %s: %w", consumer, err)
+	}
+	if len(marks) != len(streams) {
+		return nil, fmt.Errorf("read marks of %s: %d of %d are there: the transaction has an old snapshot", consumer, len(marks), len(streams))
+	}
+	return marks, nil
+}
+
+const setMarksSQL = `
+INSERT INTO {schema}.inbox (consumer, category, stream_id, version)
+SELECT $1::text, category, stream_id, version
+FROM unnest($2::text[], $3::text[], $4::bigint[]) AS s (category, stream_id, version)
+ON CONFLICT (consumer, category, stream_id) DO UPDATE SET version = excluded.version`
+
+// SetMarks implements [store.Inbox].
+func (s *Store) SetMarks(ctx context.Context, tx pgx.Tx, consumer string, marks []store.Mark) error {
+	if len(marks) == 0 {
+		return ctx.Err()
+	}
+	categories, ids, versions := make([]string, len(marks)), make([]string, len(marks)), make([]int64, len(marks))
+	for i, m := range marks {
+		categories[i], ids[i], versions[i] = m.Stream.Category, m.Stream.ID, m.Version
+	}
+	if _, err := tx.Exec(ctx, s.statements.setMarks, consumer, categories, ids, versions); err != nil {
+		return fmt.Errorf("set marks of %s: %w", consumer, err)
+	}
+	return nil
+}
+
+const (
+	forgetMarksSQL   = `DELETE FROM {schema}.inbox WHERE consumer = $1`
+	forgetLettersSQL = `DELETE FROM {schema}.dead_letters WHERE consumer = $1`
+)
+
+// Forget implements [store.Inbox].
+func (s *Store) Forget(ctx context.Context, tx pgx.Tx, consumer string) error {
+	for _, statement := range []string{s.statements.forgetMarks, s.statements.forgetLetters} {
+		if _, err := tx.Exec(ctx, statement, consumer); err != nil {
+			return fmt.Errorf("forget %s: %w", consumer, err)
+		}
+	}
+	return nil
+}

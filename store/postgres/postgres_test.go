@@ -1,0 +1,98 @@
+package postgres_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"testing"
+	"time"
+
+	"github.com/eventus-go/eventus/eventustest/pgtest"
+	"github.com/eventus-go/eventus/store"
+	"github.com/eventus-go/eventus/store/postgres"
+	"github.com/eventus-go/eventus/store/storetest"
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+)
+
+func TestContract(t *testing.T) { storetest.Run(t, open) }
+
+func BenchmarkContract(b *testing.B) { storetest.Bench(b, open) }
+
+func open(t testing.TB) storetest.Backend[pgx.Tx] { return openPool(t, pgtest.Pool(t)) }
+
+// openPool opens the store of a pool's schema, beside a table of the user's own.
+func openPool(t testing.TB, pool *pgxpool.Pool) storetest.Backend[pgx.Tx] {
+	s := openStore(t, pool)
+	if _, err := pool.Exec(t.Context(), `CREATE TABLE IF NOT EXISTS product_views (key text PRIMARY KEY, value text NOT NULL)`); err != nil {
+		t.Fatal(err)
+	}
+	return storetest.Backend[pgx.Tx]{
+		Store: s,
+		Put: func(ctx context.Context, tx pgx.Tx, key, value string) error {
+			_, err := tx.Exec(ctx, `INSERT INTO product_views (key, value) VALUES ($1, $2)
+				ON CONFLICT (key) DO UPDATE SET value = excluded.value`, key, value)
+			return err
+		},
+		Get: func(ctx context.Context, key string) (value string, ok bool, err error) {
+			err = pool.QueryRow(ctx, `SELECT value FROM product_views WHERE key = $1`, key).Scan(&value)
+			if errors.Is(err, pgx.ErrNoRows) {
+				return "", false, nil
+			}
+			return value, err == nil, err
+		},
+		Rewind: func(t testing.TB, after int64) { rewind(t, pool, after) },
+		Reopen: func(t testing.TB) storetest.Backend[pgx.Tx] {
+			again, err := pgxpool.NewWithConfig(t.Context(), pool.Config())
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(again.Close)
+			return openPool(t, again)
+		},
+	}
+}
+
+// rewind loses all events after a position, and nothing else.
+func rewind(t testing.TB, pool *pgxpool.Pool, after int64) {
+	t.Helper()
+	exec(t, pool, fmt.Sprintf(`
+		ALTER TABLE event_store DISABLE TRIGGER event_store_append_only;
+		DELETE FROM outbox WHERE position > %d;
+		DELETE FROM event_store WHERE position > %[1]d;
+		SELECT setval(pg_get_serial_sequence('event_store', 'position'), greatest(%[1]d, 1), %[1]d > 0);
+		ALTER TABLE event_store ENABLE TRIGGER event_store_append_only`, after))
+}
+
+// exec runs statements in one transaction.
+func exec(t testing.TB, pool *pgxpool.Pool, statements string) {
+	t.Helper()
+	if _, err := pool.Exec(t.Context(), statements, pgx.QueryExecModeSimpleProtocol); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func openStore(t testing.TB, pool *pgxpool.Pool) *postgres.Store {
+	t.Helper()
+	if err := postgres.Migrate(t.Context(), pool, postgres.Config{}); err != nil {
+		t.Fatal(err)
+	}
+	s, err := postgres.Open(t.Context(), pool, postgres.Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+var stream = store.Stream{Category: "product", ID: "p-1"}
+
+func streamOf(id string) store.Stream { return store.Stream{Category: "product", ID: id} }
+
+func events(n int) []store.Event {
+	all := make([]store.Event, n)
+	for i := range all {
+		all[i] = store.Event{ID: strconv.Itoa(i), Type: "t", ContentType: "text/plain", Data: []byte("x"), Time: time.Unix(1, 0)}
+	}
+	return all
+}

@@ -1,0 +1,74 @@
+package postgres
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/eventus-go/eventus/store"
+)
+
+const readSQL = `
+SELECT ` + messageColumns + ` FROM {schema}.event_store
+WHERE category = $1 AND stream_id = $2 AND version > $3
+ORDER BY version LIMIT $4`
+
+// Read implements [store.Reader].
+func (s *Store) Read(ctx context.Context, stream store.Stream, after int64, limit int) ([]store.Message, error) {
+	return s.read(ctx, s.pool, stream, after, limit)
+}
+
+func (s *Store) read(ctx context.Context, db querier, stream store.Stream, after int64, limit int) ([]store.Message, error) {
+	if err := stream.Check(); err != nil {
+		return nil, err
+	}
+	page, err := scanMessages(db.Query(ctx, s.statements.read, stream.Category, stream.ID, after, max(limit, 0)))
+	if err != nil {
+		return nil, fmt.Errorf("read %s: %w", stream, err)
+	}
+	return page, nil
+}
+
+const readAllSQL = `
+SELECT ` + messageColumns + ` FROM {schema}.event_store
+WHERE position > $1
+ORDER BY position LIMIT $2`
+
+// ReadAll implements [store.Log].
+//
+// A page ends before a position that is missing and may still be committed.
+// Where none is missing it is one query; see [Store.Holdup] for who can hold it
+// back.
+func (s *Store) ReadAll(ctx context.Context, after int64, limit int) ([]store.Message, error) {
+	after = max(after, 0)
+	for {
+		settled := s.head.settledUpTo() // before the snapshot of the page is taken
+		page, err := scanMessages(s.pool.Query(ctx, s.statements.readAll, after, max(limit, 0)))
+		if err != nil {
+			return nil, fmt.Errorf("read the log after %d: %w", after, err)
+		}
+		certain := uninterrupted(page, after, settled)
+		if certain == len(page) {
+			return page, nil
+		}
+		passed, err := s.pass(ctx, page[certain].Position)
+		if err != nil {
+			return nil, fmt.Errorf("read the log after %d: %w", after, err)
+		}
+		if !passed {
+			return page[:certain], nil
+		}
+	}
+}
+
+// uninterrupted returns the number of messages before the first hole that is
+// not settled.
+func uninterrupted(page []store.Message, after, settled int64) int {
+	for i := range page {
+		position := page[i].Position
+		if position > after+1 && position > settled+1 {
+			return i
+		}
+		after = position
+	}
+	return len(page)
+}

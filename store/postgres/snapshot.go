@@ -1,0 +1,63 @@
+package postgres
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/eventus-go/eventus/store"
+)
+
+// The snapshot comes as a row of the page, at position 0 and first.
+const readSnapshotSQL = `
+WITH snapshot AS MATERIALIZED (
+	SELECT s.version, s.content_type, s.data
+	FROM {schema}.snapshots AS s JOIN {schema}.event_store AS e USING (category, stream_id, version, event_id)
+	WHERE s.category = $1 AND s.stream_id = $2 AND s.schema = $3
+)
+SELECT 0::bigint AS position, $1::text, $2::text, version, '', '', content_type, data, 'epoch'::timestamptz, '', '', '', NULL::jsonb
+FROM snapshot
+UNION ALL (
+	SELECT ` + messageColumns + ` FROM {schema}.event_store
+	WHERE category = $1 AND stream_id = $2 AND version > coalesce((SELECT version FROM snapshot), 0)
+	ORDER BY version LIMIT $4
+)`
+
+// ReadSnapshot implements [store.Snapshots], in one statement.
+func (s *Store) ReadSnapshot(ctx context.Context, stream store.Stream, schema int, limit int) (store.Snapshot, []store.Message, error) {
+	if err := stream.Check(); err != nil {
+		return store.Snapshot{}, nil, err
+	}
+	messages, err := scanMessages(s.pool.Query(ctx, s.statements.readSnapshot, stream.Category, stream.ID, int64(schema), max(limit, 0)))
+	if err != nil {
+		return store.Snapshot{}, nil, fmt.Errorf("read snapshot of %s: %w", stream, err)
+	}
+	snap := store.Snapshot{Stream: stream, Schema: schema}
+	if len(messages) > 0 && messages[0].Position == 0 {
+		snap.Version, snap.ContentType, snap.Data = messages[0].Version, messages[0].ContentType, messages[0].Data
+		messages = messages[1:]
+	}
+	return snap, messages, nil
+}
+
+const writeSnapshotSQL = `
+INSERT INTO {schema}.snapshots AS s (category, stream_id, schema, version, event_id, content_type, data)
+SELECT category, stream_id, $3::bigint, version, event_id, $5::text, $6::bytea FROM {schema}.event_store
+WHERE category = $1 AND stream_id = $2 AND version = $4
+ON CONFLICT (category, stream_id, schema) DO UPDATE
+SET version = excluded.version, event_id = excluded.event_id, content_type = excluded.content_type, data = excluded.data
+WHERE s.version < excluded.version OR NOT EXISTS (
+	SELECT 1 FROM {schema}.event_store AS e
+	WHERE e.category = s.category AND e.stream_id = s.stream_id AND e.version = s.version AND e.event_id = s.event_id
+)`
+
+// WriteSnapshot implements [store.Snapshots].
+func (s *Store) WriteSnapshot(ctx context.Context, snap store.Snapshot) error {
+	if err := snap.Check(); err != nil {
+		return err
+	}
+	if _, err := s.pool.Exec(ctx, s.statements.writeSnapshot, snap.Stream.Category, snap.Stream.ID, int64(snap.Schema),
+		snap.Version, snap.ContentType, bytea(snap.Data)); err != nil {
+		return fmt.Errorf("write snapshot of %s: %w", snap.Stream, err)
+	}
+	return nil
+}

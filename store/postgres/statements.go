@@ -1,0 +1,37 @@
+package postgres
+
+import (
+	"strings"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// statements are the store's statements with the name of its schema in them: no
+// search_path, which is a session's, can lead them elsewhere.
+type statements struct {
+	append, version                     string
+	read, readAll, holders, holdup      string
+	unpublished, dequeue, republish     string
+	readSnapshot, writeSnapshot         string
+	lockMarks, marks, setMarks          string
+	forgetMarks, forgetLetters          string
+	park, parked, unpark, parkedStreams string
+}
+
+func newStatements(schema string) statements {
+	in := func(text string) string { return qualify(schema, text) }
+	return statements{
+		append: in(appendSQL), version: in(versionSQL),
+		read: in(readSQL), readAll: in(readAllSQL), holders: in(holdersSQL), holdup: in(holdupSQL),
+		unpublished: in(unpublishedSQL), dequeue: in(dequeueSQL), republish: in(republishSQL),
+		readSnapshot: in(readSnapshotSQL), writeSnapshot: in(writeSnapshotSQL),
+		lockMarks: in(lockMarksSQL), marks: in(marksSQL), setMarks: in(setMarksSQL),
+		forgetMarks: in(forgetMarksSQL), forgetLetters: in(forgetLettersSQL),
+		park: in(parkSQL), parked: in(parkedSQL), unpark: in(unparkSQL), parkedStreams: in(parkedStreamsSQL),
+	}
+}
+
+// qualify puts the quoted name of the schema where a statement has "{schema}".
+func qualify(schema, text string) string {
+	return strings.ReplaceAll(text, "{schema}", pgx.Identifier{schema}.Sanitize())
+}
