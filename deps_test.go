@@ -24,6 +24,7 @@ var rules = map[string]struct {
 	"codec":                {others: []string{"github.com/goccy/go-json"}},
 	"store":                {},
 	"store/memory":         {own: []string{"store"}},
+	"store/postgres":       {own: []string{"store"}, others: []string{"github.com/jackc/pgx/v5"}},
 	"store/sqlite":         {own: []string{"store"}}, // the driver is the program's choice
 	"store/storetest":      {own: []string{"store"}, others: []string{"pgregory.net/rapid", "github.com/google/go-cmp"}},
 	"broker":               {},
@@ -38,10 +39,10 @@ var rules = map[string]struct {
 	"eventustest/pgtest":   {others: []string{"github.com/jackc/pgx/v5", "github.com/testcontainers/testcontainers-go"}},
 	"eventustest/natstest": {own: []string{"infra/natsd"}, others: []string{"github.com/nats-io/nats.go"}},
 	"infra/natsd":          {others: []string{"github.com/nats-io/nats-server", "github.com/nats-io/nats.go", "github.com/gofrs/flock"}},
-	"product":              {own: []string{"", "codec", "store"}, others: []string{"github.com/goccy/go-json", "github.com/google/uuid", "golang.org/x/text"}},
+	"product":              {own: []string{"", "codec", "store"}, others: []string{"github.com/goccy/go-json", "github.com/google/uuid", "github.com/jackc/pgx/v5", "golang.org/x/text"}},
 	"product/cmd/productd": {
-		own:    []string{"", "broker/jetstream", "consume", "infra/natsd", "outbox", "product", "store", "store/sqlite"},
-		others: []string{"github.com/gofrs/flock", "github.com/nats-io/nats.go", "github.com/peterbourgon/ff", "golang.org/x/sync", "modernc.org/sqlite"},
+		own:    []string{"", "broker/jetstream", "consume", "infra/natsd", "outbox", "product", "store", "store/postgres", "store/sqlite"},
+		others: []string{"github.com/gofrs/flock", "github.com/jackc/pgx/v5", "github.com/nats-io/nats.go", "github.com/peterbourgon/ff", "golang.org/x/sync", "modernc.org/sqlite"},
 	},
 }
 

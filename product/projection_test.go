@@ -2,33 +2,74 @@ package product_test
 
 import (
 	"context"
-	"database/sql"
 	"errors"
 	"fmt"
+	"math/rand/v2"
+	"slices"
 	"testing"
 
 	"github.com/eventus-go/eventus"
+	"github.com/eventus-go/eventus/eventustest/pgtest"
 	. "github.com/eventus-go/eventus/product"
 	"github.com/eventus-go/eventus/store"
 	"github.com/google/go-cmp/cmp"
+	"github.com/jackc/pgx/v5"
 )
 
-// apply handles events as versions 1, 2, 3 of the product p-1, in a transaction.
-func apply(t *testing.T, db *sql.DB, p Projection[*sql.Tx], messages ...eventus.Message[Event]) error {
-	t.Helper()
-	tx, err := db.BeginTx(t.Context(), nil)
+// readModel is product_views in one of the databases.
+type readModel struct {
+	Views
+	// apply projects messages in a transaction.
+	apply func(...eventus.Message[Event]) error
+}
+
+func onSQLite(t *testing.T) readModel {
+	db := openDB(t)
+	views, err := OpenSQLiteViews(t.Context(), db)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer tx.Rollback()
+	return readModel{views, func(messages ...eventus.Message[Event]) error {
+		tx, err := db.BeginTx(t.Context(), nil)
+		if err != nil {
+			return err
+		}
+		defer tx.Rollback()
+		if err := project(t.Context(), tx, views, messages); err != nil {
+			return err
+		}
+		return tx.Commit()
+	}}
+}
+
+func onPostgres(t *testing.T) readModel {
+	pool := pgtest.Pool(t)
+	views, err := OpenPostgresViews(t.Context(), pool)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return readModel{views, func(messages ...eventus.Message[Event]) error {
+		return pgx.BeginFunc(t.Context(), pool, func(tx pgx.Tx) error { return project(t.Context(), tx, views, messages) })
+	}}
+}
+
+func project[Tx any](ctx context.Context, tx Tx, views ViewWriter[Tx], messages []eventus.Message[Event]) error {
+	p := NewProjection(views)
 	for _, m := range messages {
-		if err := p.Handle(t.Context(), tx, m); err != nil {
+		if err := p.Handle(ctx, tx, m); err != nil {
 			return err
 		}
 	}
-	return tx.Commit()
+	return nil
 }
 
+// onEach runs a test on each database.
+func onEach(t *testing.T, test func(t *testing.T, open func(*testing.T) readModel)) {
+	t.Run("SQLite", func(t *testing.T) { test(t, onSQLite) })
+	t.Run("Postgres", func(t *testing.T) { test(t, onPostgres) })
+}
+
+// messages are events as versions 1, 2, 3 of the product p-1.
 func messages(events ...Event) []eventus.Message[Event] {
 	all := make([]eventus.Message[Event], len(events))
 	for i, e := range events {
@@ -39,7 +80,9 @@ func messages(events ...Event) []eventus.Message[Event] {
 	return all
 }
 
-func TestProjection(t *testing.T) {
+func TestProjection(t *testing.T) { onEach(t, testProjection) }
+
+func testProjection(t *testing.T, open func(*testing.T) readModel) {
 	for _, c := range []struct {
 		sentence string
 		events   []Event
@@ -55,12 +98,8 @@ func TestProjection(t *testing.T) {
 			View{ID: "p-1", Name: "Gadget", Price: eur(1299), Discontinued: true, Version: 3, Changes: 3}},
 	} {
 		t.Run(c.sentence, func(t *testing.T) {
-			db := openDB(t)
-			views, err := OpenSQLiteViews(t.Context(), db)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if err := apply(t, db, NewProjection(views), messages(c.events...)...); err != nil {
+			views := open(t)
+			if err := views.apply(messages(c.events...)...); err != nil {
 				t.Fatal(err)
 			}
 			got, err := views.Get(t.Context(), "p-1")
@@ -71,30 +110,64 @@ func TestProjection(t *testing.T) {
 	}
 }
 
-func TestProjectionByMistake(t *testing.T) {
-	db := openDB(t)
-	views, err := OpenSQLiteViews(t.Context(), db)
-	if err != nil {
-		t.Fatal(err)
-	}
-	p, all := NewProjection(views), messages(widget, Renamed{"Gadget"}, nil)
+func TestProjectionByMistake(t *testing.T) { onEach(t, testProjectionByMistake) }
+
+func testProjectionByMistake(t *testing.T, open func(*testing.T) readModel) {
+	views, all := open(t), messages(widget, Renamed{"Gadget"}, nil)
 
 	t.Run("a change without a row is an error", func(t *testing.T) {
-		if err := apply(t, db, p, all[1]); !errors.Is(err, eventus.ErrNotFound) {
+		if err := views.apply(all[1]); !errors.Is(err, eventus.ErrNotFound) {
 			t.Errorf("got %v", err)
 		}
 	})
 	t.Run("an event that means nothing here is an error", func(t *testing.T) {
-		if err := apply(t, db, p, all[2]); err == nil {
+		if err := views.apply(all[2]); err == nil {
 			t.Error("no error")
 		}
 	})
 	t.Run("an effect that happens twice shows in changes alone", func(t *testing.T) {
-		if err := apply(t, db, p, all[0], all[1], all[1]); err != nil {
+		if err := views.apply(all[0], all[1], all[1]); err != nil {
 			t.Fatal(err)
 		}
 		if got, err := views.Get(t.Context(), "p-1"); err != nil || got.Version != 2 || got.Changes != 3 {
 			t.Errorf("got %+v, %v", got, err)
+		}
+	})
+	t.Run("a row that is not there is not found", func(t *testing.T) {
+		if _, err := views.Get(t.Context(), "nobody"); !errors.Is(err, eventus.ErrNotFound) {
+			t.Errorf("got %v", err)
+		}
+	})
+}
+
+// Whatever the collation of the database is.
+func TestIDsAreListedInTheOrderOfTheirBytes(t *testing.T) {
+	onEach(t, func(t *testing.T, open func(*testing.T) readModel) {
+		views := open(t)
+		want := []string{" ", "A", "B", "a", "aB", "a b", "b", "É", "é", "日本"}
+		slices.Sort(want)
+		for _, i := range rand.Perm(len(want)) {
+			m := messages(widget)[0]
+			m.Stream.ID = want[i]
+			if err := views.apply(m); err != nil {
+				t.Fatal(err)
+			}
+		}
+		var got []string
+		for after := ""; ; after = got[len(got)-1] {
+			page, err := views.List(t.Context(), after, 3)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, row := range page {
+				got = append(got, row.ID)
+			}
+			if len(page) == 0 {
+				break
+			}
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Error(diff)
 		}
 	})
 }

@@ -12,7 +12,7 @@ import (
 
 // Every statement on product_views goes by the primary key, without a scan of
 // the table or a sort.
-func TestPlans(t *testing.T) {
+func TestPlansSQLite(t *testing.T) {
 	db, err := sql.Open("sqlite", sqlite.DSN(filepath.Join(t.TempDir(), "product.db")))
 	if err != nil {
 		t.Fatal(err)
@@ -26,21 +26,21 @@ func TestPlans(t *testing.T) {
 		args      int
 		want      string
 	}{
-		"get":              {getView, 1, "SEARCH product_views USING PRIMARY KEY (id=?)"},
-		"list":             {listViews, 2, "SEARCH product_views USING PRIMARY KEY (id>?)"},
-		"set name":         {setViewName, 3, "SEARCH product_views USING PRIMARY KEY (id=?)"},
-		"set price":        {setViewPrice, 4, "SEARCH product_views USING PRIMARY KEY (id=?)"},
-		"set discontinued": {setViewDiscontinued, 2, "SEARCH product_views USING PRIMARY KEY (id=?)"},
+		"get":              {getViewSQLite, 1, "SEARCH product_views USING PRIMARY KEY (id=?)"},
+		"list":             {listViewsSQLite, 2, "SEARCH product_views USING PRIMARY KEY (id>?)"},
+		"set name":         {setViewNameSQLite, 3, "SEARCH product_views USING PRIMARY KEY (id=?)"},
+		"set price":        {setViewPriceSQLite, 4, "SEARCH product_views USING PRIMARY KEY (id=?)"},
+		"set discontinued": {setViewDiscontinuedSQLite, 2, "SEARCH product_views USING PRIMARY KEY (id=?)"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if got := plan(t, db, c.statement, c.args); got != c.want {
+			if got := planSQLite(t, db, c.statement, c.args); got != c.want {
 				t.Errorf("got  %s\nwant %s", got, c.want)
 			}
 		})
 	}
 }
 
-func plan(t *testing.T, db *sql.DB, statement string, args int) string {
+func planSQLite(t *testing.T, db *sql.DB, statement string, args int) string {
 	t.Helper()
 	rows, err := db.Query("EXPLAIN QUERY PLAN "+statement, make([]any, args)...)
 	if err != nil {
