@@ -26,6 +26,9 @@
 // a failure it starts again at the first message that was not confirmed. So a
 // message can be repeated, and a repeated run of messages can follow, but the
 // first copy of a version never comes before the first copy of an earlier one.
-// Two relays at once can repeat more; consumers know duplicates and gaps by the
-// version, and the outcome is the same.
+//
+// Of several relays over one store one publishes, by a lease, and the others
+// stand by. A relay that was paused may publish beside its successor for a
+// moment and repeat what that one has published; consumers know duplicates and
+// gaps by the version, and the outcome is the same.
 package outbox

@@ -24,6 +24,11 @@ type Config struct {
 	// append of this process is seen at once where the store is a
 	// [store.Watcher]; MaxPoll is for those of others. Default 500 ms.
 	MaxPoll time.Duration
+	// Lease is how long a relay that was killed keeps the others waiting, where
+	// the store has [store.Leases]: of several relays over one store, one
+	// publishes and the others stand by, asking three times in that time.
+	// Default 5 s.
+	Lease time.Duration
 	// Logger tells of failures, and at debug level of every message. Default:
 	// nowhere.
 	Logger *slog.Logger
@@ -39,6 +44,7 @@ type Relay struct {
 	outbox    store.Outbox
 	publisher broker.Publisher
 	cfg       Config
+	lease     *lease // nil where the store has none
 }
 
 // New returns a relay from the outbox to the publisher. It panics when one of
@@ -56,22 +62,38 @@ func New(from store.Outbox, to broker.Publisher, cfg Config) *Relay {
 	if cfg.MaxPoll <= 0 {
 		cfg.MaxPoll = 500 * time.Millisecond
 	}
+	if cfg.Lease <= 0 {
+		cfg.Lease = 5 * time.Second
+	}
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
-	return &Relay{outbox: from, publisher: to, cfg: cfg}
+	r := &Relay{outbox: from, publisher: to, cfg: cfg}
+	if leases, ok := from.(store.Leases); ok {
+		r.lease = newLease(leases, cfg.Lease)
+	}
+	return r
 }
 
 // Run publishes until ctx ends, then returns nil. It outlives failures of the
 // store and the broker: it logs them and tries again, from 50 ms up to 5 s
 // apart. When ctx ends in the middle of a batch, what the broker has confirmed
-// is still marked.
+// is still marked, and the lease is released for a relay that stands by.
 func (r *Relay) Run(ctx context.Context) error {
+	defer r.lease.release(ctx, r.cfg.Logger)
 	poll, failures := firstPoll, pause.AfterFailures()
 	for ctx.Err() == nil {
 		// Taken before the look, so that no append falls between look and wait.
 		appended := r.watch()
-		published, err := r.publish(ctx)
+		leading, err := r.lease.held(ctx)
+		if err == nil && !leading {
+			pause.Wait(ctx, r.cfg.Lease/3, nil)
+			continue
+		}
+		published := 0
+		if err == nil {
+			published, err = r.publish(ctx)
+		}
 		if published > 0 {
 			poll, failures = firstPoll, pause.AfterFailures()
 		}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -322,4 +323,55 @@ func TestMistakesInTheWiringPanicAtOnce(t *testing.T) {
 			wire()
 		})
 	}
+}
+
+func TestOfSeveralRelaysOnePublishesAndAnotherTakesOver(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := memory.New()
+		wires := []*wire{{}, {}, {}}
+		var stops []func()
+		for _, w := range wires {
+			stops = append(stops, run(t, outbox.New(s, w, outbox.Config{})))
+			synctest.Wait()
+		}
+		arrived := func() (counts []int) {
+			for _, w := range wires {
+				w.mu.Lock()
+				counts = append(counts, len(w.arrived))
+				w.mu.Unlock()
+			}
+			return counts
+		}
+		for range 10 {
+			add(t, s, "a")
+			settle(10 * time.Second)
+		}
+		if got := arrived(); !slices.Equal(got, []int{10, 0, 0}) {
+			t.Errorf("published %v, want all by the first", got)
+		}
+		stops[0]()
+		add(t, s, "a")
+		settle(2 * time.Second) // it asks every third of 5 s, and the lease was released
+		if got := arrived(); got[1]+got[2] != 1 {
+			t.Errorf("published %v after the first has stopped", got)
+		}
+		stops[1]()
+		stops[2]()
+	})
+}
+
+// A process that was killed releases nothing.
+func TestARelayThatWasKilledIsSucceeded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, w := memory.New(), &wire{}
+		if held, err := s.Lease(t.Context(), "relay", "the one that was killed", 5*time.Second); !held || err != nil {
+			t.Fatal(held, err)
+		}
+		add(t, s, "a")
+		defer run(t, outbox.New(s, w, outbox.Config{}))()
+		settle(4 * time.Second)
+		w.firstCopies(t, map[string]int64{"a": 0})
+		settle(3 * time.Second)
+		w.firstCopies(t, map[string]int64{"a": 1})
+	})
 }

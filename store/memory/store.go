@@ -17,6 +17,7 @@ var (
 	_ store.Snapshots  = (*Store)(nil)
 	_ store.Inbox[*Tx] = (*Store)(nil)
 	_ store.Watcher    = (*Store)(nil)
+	_ store.Leases     = (*Store)(nil)
 )
 
 // Store implements every interface of the contract. It is safe for concurrent
@@ -38,6 +39,7 @@ type Store struct {
 	marks     map[string]map[store.Stream]int64              // by consumer
 	letters   map[string]map[store.Stream][]store.DeadLetter // by consumer; ascending versions, never empty
 	appended  chan struct{}
+	leases    map[string]lease
 }
 
 // New returns an empty store.
@@ -49,6 +51,7 @@ func New() *Store {
 		marks:     make(map[string]map[store.Stream]int64),
 		letters:   make(map[string]map[store.Stream][]store.DeadLetter),
 		appended:  make(chan struct{}),
+		leases:    make(map[string]lease),
 	}
 }
 

@@ -12,7 +12,7 @@ import (
 )
 
 // Store is the whole contract, as one value of a backend implements it. A
-// backend that implements [store.Watcher] as well is tested for it.
+// backend that implements [store.Watcher] or [store.Leases] as well is tested for it.
 type Store[Tx any] interface {
 	store.Store
 	store.Log
@@ -47,7 +47,7 @@ func Run[Tx any](t *testing.T, open func(t testing.TB) Backend[Tx]) {
 		appendClauses[Tx](), limitClauses[Tx](), nameClauses[Tx](), readClauses[Tx](), logClauses[Tx](),
 		outboxClauses[Tx](), snapshotClauses[Tx](), inboxClauses[Tx](), markClauses[Tx](),
 		deadLetterClauses[Tx](), ownershipClauses[Tx](), contextClauses[Tx](), watchClauses[Tx](),
-		durableClauses[Tx](),
+		leaseClauses[Tx](), durableClauses[Tx](),
 	} {
 		for _, c := range clauses {
 			t.Run(c.sentence, func(t *testing.T) { c.holds(t, open(t)) })
