@@ -20,6 +20,7 @@ var (
 	_ store.Snapshots     = (*Store)(nil)
 	_ store.Inbox[pgx.Tx] = (*Store)(nil)
 	_ store.Watcher       = (*Store)(nil)
+	_ store.Leases        = (*Store)(nil)
 )
 
 // Config says where the store is. The zero value is ready to use.
