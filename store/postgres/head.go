@@ -100,8 +100,8 @@ func (s *Store) pass(ctx context.Context, position int64) (bool, error) {
 }
 
 // goesOn drops the holders that have ended and reports whether any is left. A
-// transaction that is prepared gets another name, so that a prepared one may be
-// any of those waited for.
+// prepared transaction has lost its name when the server comes back from a crash,
+// so that it may be any of those waited for.
 func (w *wait) goesOn(holders []string, prepared []bool) bool {
 	left := make(map[string]bool)
 	for i, name := range holders {
@@ -146,7 +146,8 @@ SELECT coalesce(l.pid, 0), coalesce(p.gid, ''), coalesce(a.application_name, '')
 	coalesce(a.xact_start, p.prepared, 'epoch'), l.virtualtransaction
 FROM pg_locks AS l
 LEFT JOIN pg_stat_activity AS a ON a.pid = l.pid
-LEFT JOIN pg_prepared_xacts AS p ON l.pid IS NULL AND split_part(l.virtualtransaction, '/', 2) = p.transaction::text
+LEFT JOIN pg_locks AS x ON l.pid IS NULL AND x.pid IS NULL AND x.locktype = 'transactionid' AND x.virtualtransaction = l.virtualtransaction
+LEFT JOIN pg_prepared_xacts AS p ON p.transaction = x.transactionid
 WHERE ` + holdsLogLock + `
 ORDER BY 5`
 

@@ -57,7 +57,7 @@ func openPool(t testing.TB, pool *pgxpool.Pool) storetest.Backend[pgx.Tx] {
 // rewind loses all events after a position, and nothing else.
 func rewind(t testing.TB, pool *pgxpool.Pool, after int64) {
 	t.Helper()
-	exec(t, pool, fmt.Sprintf(`
+	execAll(t, pool, fmt.Sprintf(`
 		ALTER TABLE event_store DISABLE TRIGGER event_store_append_only;
 		DELETE FROM outbox WHERE position > %d;
 		DELETE FROM event_store WHERE position > %[1]d;
@@ -65,10 +65,10 @@ func rewind(t testing.TB, pool *pgxpool.Pool, after int64) {
 		ALTER TABLE event_store ENABLE TRIGGER event_store_append_only`, after))
 }
 
-// exec runs statements in one transaction.
-func exec(t testing.TB, pool *pgxpool.Pool, statements string) {
+// execAll runs statements in one transaction.
+func execAll(t testing.TB, pool *pgxpool.Pool, statements string) {
 	t.Helper()
-	if _, err := pool.Exec(t.Context(), statements, pgx.QueryExecModeSimpleProtocol); err != nil {
+	if _, err := pool.Exec(context.WithoutCancel(t.Context()), statements, pgx.QueryExecModeSimpleProtocol); err != nil {
 		t.Fatal(err)
 	}
 }
