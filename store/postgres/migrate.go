@@ -28,9 +28,9 @@ var migrationFiles = func() (names []string) {
 
 // Migrations returns the migrations as files: 0001_store.sql and so on, without
 // gaps, never changed once released. Their statements name no schema, so that
-// they run in the first of the search_path, and stand in no transaction of their
-// own. Whoever runs them by another tool than [Migrate] adds each file's number
-// to the table eventus_migrations in the same transaction, which [Open] looks at.
+// they run in the first schema of the search_path, each in a transaction. Whoever
+// runs them by another tool than [Migrate] adds each file's number to the table
+// eventus_migrations in the same transaction: [Open] looks at it.
 func Migrations() fs.FS {
 	files, err := fs.Sub(embedded, "migrations")
 	if err != nil {
@@ -71,12 +71,19 @@ func newerSchema(schema string, version int) error {
 		store.ErrNewerSchema, schema, version, len(migrationFiles))
 }
 
+// A look into the catalog by a query has a snapshot. Functions such as to_regclass
+// answer from a cache, which may be older than a lock that was waited for.
+const (
+	tableThereSQL  = `SELECT EXISTS (SELECT FROM pg_catalog.pg_tables WHERE schemaname = $1 AND tablename = 'eventus_migrations')`
+	schemaThereSQL = `SELECT EXISTS (SELECT FROM pg_catalog.pg_namespace WHERE nspname = $1)`
+)
+
 // schemaVersion is the number of the last migration that has run, 0 before the
 // first.
 func schemaVersion(ctx context.Context, db querier, schema string) (version int, err error) {
 	table := pgx.Identifier{schema, "eventus_migrations"}.Sanitize()
 	var there bool
-	if err := db.QueryRow(ctx, `SELECT to_regclass($1::text) IS NOT NULL`, table).Scan(&there); err != nil {
+	if err := db.QueryRow(ctx, tableThereSQL, schema).Scan(&there); err != nil {
 		return 0, fmt.Errorf("look for the schema's version: %w", err)
 	}
 	if !there {
@@ -119,7 +126,7 @@ func runMigration(ctx context.Context, tx pgx.Tx, schema, name string, version i
 	}
 	quoted := pgx.Identifier{schema}.Sanitize()
 	var there bool
-	if err := tx.QueryRow(ctx, `SELECT to_regnamespace($1::text) IS NOT NULL`, quoted).Scan(&there); err != nil {
+	if err := tx.QueryRow(ctx, schemaThereSQL, schema).Scan(&there); err != nil {
 		return err
 	}
 	if !there { // asked first, because IF NOT EXISTS needs the right to create one all the same
@@ -127,7 +134,7 @@ func runMigration(ctx context.Context, tx pgx.Tx, schema, name string, version i
 			return err
 		}
 	}
-	if _, err := tx.Exec(ctx, `SET LOCAL search_path TO `+quoted+`, pg_temp`); err != nil {
+	if _, err := tx.Exec(ctx, `SET LOCAL search_path TO `+quoted); err != nil {
 		return err
 	}
 	// Only the simple protocol takes several statements at once.

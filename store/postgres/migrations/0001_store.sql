@@ -1,3 +1,7 @@
+-- Functions keep the search_path of their creation: one schema, and temporary
+-- tables last, so that none is taken for a table of the store.
+DO $$ BEGIN PERFORM set_config('search_path', quote_ident(current_schema()) || ', pg_temp', true); END $$;
+
 -- Which migrations have run.
 CREATE TABLE eventus_migrations (
 	version    integer     PRIMARY KEY,

@@ -1,0 +1,185 @@
+-- The schema of store/postgres, for those who apply it themselves, for example as
+-- /docker-entrypoint-initdb.d/schema.sql of the Docker image. It equals what
+-- postgres.Migrate makes; TestSchemaFile holds that.
+BEGIN;
+
+-- 0001_store.sql
+
+-- Functions keep the search_path of their creation: one schema, and temporary
+-- tables last, so that none is taken for a table of the store.
+DO $$ BEGIN PERFORM set_config('search_path', quote_ident(current_schema()) || ', pg_temp', true); END $$;
+
+-- Which migrations have run.
+CREATE TABLE eventus_migrations (
+	version    integer     PRIMARY KEY,
+	applied_at timestamptz NOT NULL DEFAULT now()
+);
+
+-- The truth. Rows are only ever added, each with the next version of its stream.
+-- Text is compared byte by byte. The sequence behind position keeps CACHE 1: a
+-- cached one would break the order within a stream.
+CREATE TABLE event_store (
+	position       bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+	category       text COLLATE "C" NOT NULL,
+	stream_id      text COLLATE "C" NOT NULL,
+	version        bigint           NOT NULL CHECK (version > 0),
+	event_id       text COLLATE "C" NOT NULL,
+	type           text COLLATE "C" NOT NULL,
+	content_type   text COLLATE "C" NOT NULL,
+	data           bytea            NOT NULL,
+	time           timestamptz      NOT NULL,
+	correlation_id text             NOT NULL,
+	causation_id   text             NOT NULL,
+	actor          text             NOT NULL,
+	metadata       jsonb, -- the free fields, NULL when there are none
+	CONSTRAINT event_store_stream_version UNIQUE (category, stream_id, version)
+);
+
+CREATE FUNCTION refuse_change() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+	RAISE EXCEPTION '% is append-only', TG_TABLE_NAME;
+END
+$$;
+
+CREATE TRIGGER event_store_append_only BEFORE UPDATE OR DELETE ON event_store
+FOR EACH ROW EXECUTE FUNCTION refuse_change();
+
+CREATE TRIGGER event_store_no_truncate BEFORE TRUNCATE ON event_store
+FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
+
+-- What no broker has confirmed yet.
+CREATE TABLE outbox (
+	position bigint PRIMARY KEY
+) WITH (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 1000);
+
+-- A cache. A row whose event is not in event_store is one that a restore of the
+-- events alone has left behind; it is passed over and replaced.
+CREATE TABLE snapshots (
+	category     text COLLATE "C" NOT NULL,
+	stream_id    text COLLATE "C" NOT NULL,
+	schema       bigint           NOT NULL,
+	version      bigint           NOT NULL,
+	event_id     text COLLATE "C" NOT NULL, -- of the event at version
+	content_type text COLLATE "C" NOT NULL,
+	data         bytea            NOT NULL,
+	PRIMARY KEY (category, stream_id, schema)
+);
+
+-- How far each consumer has come in each stream. Rows change in place (HOT).
+CREATE TABLE inbox (
+	consumer  text COLLATE "C" NOT NULL,
+	category  text COLLATE "C" NOT NULL,
+	stream_id text COLLATE "C" NOT NULL,
+	version   bigint           NOT NULL,
+	PRIMARY KEY (consumer, category, stream_id)
+) WITH (fillfactor = 70);
+
+-- Messages set aside, whole: they may come from another database.
+CREATE TABLE dead_letters (
+	consumer       text COLLATE "C" NOT NULL,
+	position       bigint           NOT NULL,
+	category       text COLLATE "C" NOT NULL,
+	stream_id      text COLLATE "C" NOT NULL,
+	version        bigint           NOT NULL,
+	event_id       text COLLATE "C" NOT NULL,
+	type           text COLLATE "C" NOT NULL,
+	content_type   text COLLATE "C" NOT NULL,
+	data           bytea            NOT NULL,
+	time           timestamptz      NOT NULL,
+	correlation_id text             NOT NULL,
+	causation_id   text             NOT NULL,
+	actor          text             NOT NULL,
+	metadata       jsonb,
+	error          text             NOT NULL,
+	attempts       bigint           NOT NULL,
+	parked_at      timestamptz      NOT NULL,
+	PRIMARY KEY (consumer, category, stream_id, version)
+);
+
+-- append_events adds events to the ends of streams, with their rows of the
+-- outbox, and returns the version that each stream had. A stream gets its events
+-- if it stood at the version expected of it, -1 being any; otherwise it gets
+-- none, and no position is drawn for them.
+--
+-- The k-th stream is (categories[k], stream_ids[k]), no stream twice. Event_streams
+-- has the k of each event, event_places its place, from 1, among the new events of
+-- its stream. The events of a stream are in order.
+--
+-- Two kinds of lock, both held to the end of the transaction, make it exact. One
+-- for each stream lets appenders of a stream look at its version one after the
+-- other. A single stream with wait is waited for; in all other cases nobody is:
+-- a stream that somebody else is appending to comes back as NULL, with nothing
+-- written. The other lock, (log_lock, schema_key), is shared by all appenders of the
+-- store and taken before the first position is drawn. By it a reader of the log who
+-- sees a hole knows whose the missing position may still be.
+--
+-- Where the snapshot is older than the locks (REPEATABLE READ, SERIALIZABLE) the
+-- version can be out of date. Then the unique constraint fails the statement.
+CREATE FUNCTION append_events(
+	log_lock integer, schema_key integer, wait boolean,
+	categories text[], stream_ids text[], expected bigint[],
+	event_streams integer[], event_places integer[],
+	event_ids text[], types text[], content_types text[], datas bytea[], times timestamptz[],
+	correlation_ids text[], causation_ids text[], actors text[], metadatas text[]
+) RETURNS bigint[] LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+DECLARE
+	locked  boolean[];
+	found   bigint[];
+BEGIN
+	IF cardinality(categories) = 1 THEN
+		IF wait THEN
+			PERFORM pg_advisory_xact_lock(hashtextextended(categories[1] || ' ' || stream_ids[1], schema_key));
+		ELSIF NOT pg_try_advisory_xact_lock(hashtextextended(categories[1] || ' ' || stream_ids[1], schema_key)) THEN
+			RETURN ARRAY[NULL::bigint];
+		END IF;
+		found[1] := coalesce((
+			SELECT e.version FROM event_store AS e
+			WHERE e.category = categories[1] AND e.stream_id = stream_ids[1]
+			ORDER BY e.version DESC LIMIT 1), 0);
+		IF expected[1] NOT IN (-1, found[1]) THEN
+			RETURN found;
+		END IF;
+	ELSE
+		locked := ARRAY(
+			SELECT pg_try_advisory_xact_lock(hashtextextended(s.category || ' ' || s.stream_id, schema_key))
+			FROM unnest(categories, stream_ids) WITH ORDINALITY AS s (category, stream_id, k)
+			ORDER BY s.k);
+		-- A statement of its own, because its snapshot must be younger than the locks.
+		found := ARRAY(
+			SELECT CASE WHEN locked[s.k] THEN coalesce((
+				SELECT e.version FROM event_store AS e
+				WHERE e.category = s.category AND e.stream_id = s.stream_id
+				ORDER BY e.version DESC LIMIT 1), 0) END
+			FROM unnest(categories, stream_ids) WITH ORDINALITY AS s (category, stream_id, k)
+			ORDER BY s.k);
+	END IF;
+	PERFORM pg_advisory_xact_lock_shared(log_lock, schema_key);
+	WITH placed AS (
+		INSERT INTO event_store (category, stream_id, version, event_id, type, content_type, data, time,
+			correlation_id, causation_id, actor, metadata)
+		SELECT categories[n.stream], stream_ids[n.stream], found[n.stream] + n.place, n.event_id, n.type, n.content_type,
+			n.data, n.time, n.correlation_id, n.causation_id, n.actor, nullif(n.metadata, '')::jsonb
+		FROM unnest(event_streams, event_places, event_ids, types, content_types, datas, times,
+				correlation_ids, causation_ids, actors, metadatas) WITH ORDINALITY
+			AS n (stream, place, event_id, type, content_type, data, time, correlation_id, causation_id, actor, metadata, k)
+		WHERE expected[n.stream] = -1 AND found[n.stream] IS NOT NULL OR expected[n.stream] = found[n.stream]
+		ORDER BY n.k -- the order in which positions are drawn
+		RETURNING position
+	)
+	INSERT INTO outbox (position) SELECT position FROM placed;
+	RETURN found;
+END
+$$;
+
+-- 0002_leases.sql
+
+-- Who does what only one process should do at a time, and until when.
+CREATE TABLE leases (
+	name   text COLLATE "C" PRIMARY KEY,
+	holder text COLLATE "C" NOT NULL,
+	until  timestamptz      NOT NULL
+);
+
+INSERT INTO eventus_migrations (version) VALUES (1), (2);
+
+COMMIT;
