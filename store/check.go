@@ -52,19 +52,19 @@ func Check(s Stream, expected Expected, events []Event) error {
 // slashes, stars, spaces and quotes are ordinary. Ids that differ in a byte are
 // different ids.
 func (s Stream) Check() error {
-	if s.Category == "" || len(s.Category) > MaxName {
-		return invalid("category", "%d bytes, want 1 to %d", len(s.Category), MaxName)
-	}
-	for _, r := range s.Category {
-		if !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || r == '-' || r == '_') {
-			return invalid("category", "%q has %q, want only a-z A-Z 0-9 - _", s.Category, r)
-		}
+	if err := token("category", s.Category); err != nil {
+		return err
 	}
 	if s.ID == "" {
 		return invalid("stream id", "is empty")
 	}
 	return text("stream id", s.ID, MaxID)
 }
+
+// CheckConsumer reports what makes name unusable as a consumer of [Inbox]. It
+// has the characters of a category, because it names the consumer's
+// subscriptions as well. Every method of an inbox that takes one calls it.
+func CheckConsumer(name string) error { return token("consumer", name) }
 
 // CheckName reports what makes value unusable as an event id, an event type or
 // a content type; field says which. A name is 1 to 128 bytes of valid UTF-8
@@ -138,6 +138,19 @@ func (m *Metadata) check() error {
 	}
 	if total > MaxMetadata {
 		return invalid("metadata", "%d bytes, with %d more for each field, at most %d", total, fieldOverhead, MaxMetadata)
+	}
+	return nil
+}
+
+// token refuses what cannot be part of a broker's names.
+func token(field, value string) error {
+	if value == "" || len(value) > MaxName {
+		return invalid(field, "%d bytes, want 1 to %d", len(value), MaxName)
+	}
+	for _, r := range value {
+		if !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || r == '-' || r == '_') {
+			return invalid(field, "%q has %q, want only a-z A-Z 0-9 - _", value, r)
+		}
 	}
 	return nil
 }
