@@ -10,9 +10,10 @@ import (
 // *sql.Tx, *memory.Tx.
 //
 // The key of a mark is a consumer and a stream, its value the last handled
-// version. State is one row for each pair, not one for each message. The mark
-// of the zero Stream is special: its value is a position, up to which the
-// consumer has seen the whole log.
+// version. State is one row for each pair, not one for each message. A mark
+// whose stream has a category and no id is another thing: its value is a
+// position, up to which the consumer has seen all of the log that is in that
+// category.
 //
 // A consumer's name that [CheckConsumer] refuses is an [*InvalidError] from
 // every method that takes one.

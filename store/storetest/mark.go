@@ -36,10 +36,11 @@ func markClauses[Tx any]() []clause[Tx] {
 			}
 			mustInTx(t, b, func(ctx context.Context, tx Tx) error { return b.SetMarks(ctx, tx, "a", nil) })
 		}},
-		{"the mark of the zero Stream is a mark of its own", func(t *testing.T, b Backend[Tx]) {
-			mustSetMarks(t, b, "a", store.Mark{Version: 42}, store.Mark{Stream: product, Version: 1})
-			equal(t, "marks", marksOf(t, b, "a", store.Stream{}, product), []store.Mark{{Version: 42}, {Stream: product, Version: 1}})
-			equal(t, "mark of another consumer", markOf(t, b, "b", store.Stream{}), 0)
+		{"the mark of a category, without an id, is a mark of its own", func(t *testing.T, b Backend[Tx]) {
+			category := store.Stream{Category: product.Category}
+			mustSetMarks(t, b, "a", store.Mark{Stream: category, Version: 42}, store.Mark{Stream: product, Version: 1})
+			equal(t, "marks", marksOf(t, b, "a", category, product), []store.Mark{{Stream: category, Version: 42}, {Stream: product, Version: 1}})
+			equal(t, "mark of another consumer", markOf(t, b, "b", category), 0)
 		}},
 		{"thousands of marks are read and set at once", func(t *testing.T, b Backend[Tx]) {
 			marks := make([]store.Mark, 3000)
