@@ -33,7 +33,7 @@ var rules = map[string]struct {
 	"broker/jetstream":     {own: []string{"broker"}, others: []string{"github.com/nats-io/nats.go"}},
 	"broker/brokertest":    {own: []string{"broker"}, others: []string{"pgregory.net/rapid", "github.com/google/go-cmp"}},
 	"internal/pause":       {others: []string{"github.com/sethvargo/go-retry"}},
-	"outbox":               {own: []string{"store", "broker", "broker/cloudevents", "internal/pause"}},
+	"outbox":               {own: []string{"store", "broker", "broker/cloudevents", "internal/pause"}, others: []string{"github.com/google/uuid"}},
 	"consume":              {own: []string{"", "store", "broker", "broker/cloudevents", "internal/pause"}, others: []string{"github.com/sethvargo/go-retry"}},
 	"eventustest":          {own: []string{"", "store", "store/memory"}, others: []string{"github.com/google/go-cmp"}},
 	"eventustest/pgtest":   {others: []string{"github.com/jackc/pgx/v5", "github.com/testcontainers/testcontainers-go"}},

@@ -72,6 +72,9 @@ func (r *Runner[Tx, E]) applyBatch(ctx context.Context, messages []store.Message
 		err = &failure{err}
 	}
 	if err != nil {
+		if s != nil {
+			s.moved = false
+		}
 		return nil, err
 	}
 	return outcomes, nil

@@ -40,6 +40,10 @@
 // messages that are done. A rebuild is the same walk from position 0, and the
 // seam between it and the live messages needs no care: the marks tell.
 //
+// Without the log a gap can only wait: the message is asked for again for about
+// two minutes, then it is parked, so that the gap shows and holds nobody else
+// up. It is never jumped.
+//
 // # What is in memory
 //
 // One batch of messages, one page of the log, and a small entry for each stream

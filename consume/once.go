@@ -60,9 +60,8 @@ type Once[Tx, E any] struct {
 // has 1 to 128 characters of a-z, A-Z, 0-9, '-' and '_'. Idempotent panics on
 // another, and when the inbox or the handler is nil.
 func Idempotent[Tx, E any](consumer string, inbox store.Inbox[Tx], h Handler[Tx, E], policy Retry) *Once[Tx, E] {
-	// The rule for a category is the rule for a consumer.
-	if err := (store.Stream{Category: consumer, ID: "id"}).Check(); err != nil {
-		panic(fmt.Sprintf("consume: name of the consumer: %v", err))
+	if err := store.CheckConsumer(consumer); err != nil {
+		panic(fmt.Sprintf("consume: %v", err))
 	}
 	if inbox == nil || h == nil {
 		panic(fmt.Sprintf("consume: consumer %s needs an inbox and a handler; one of them is nil", consumer))

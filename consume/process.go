@@ -95,8 +95,8 @@ func (r *Runner[Tx, E]) committed(messages []store.Message, outcomes []outcome) 
 	r.logHandled(messages, outcomes)
 }
 
-// applySingly handles one message in a transaction of its own. A failure makes its
-// stream wait, or parks the message. The error is the database's.
+// applySingly handles one message in a transaction of its own. A failure makes
+// its stream wait, or parks the message. The error is the database's.
 func (r *Runner[Tx, E]) applySingly(ctx context.Context, m *store.Message) (outcome, error) {
 	one := []store.Message{*m}
 	outcomes, err := r.applyBatch(ctx, one, nil)
@@ -125,20 +125,18 @@ func (r *Runner[Tx, E]) fillGaps(ctx context.Context, messages []store.Message, 
 	return nil
 }
 
-// fillGap handles the messages of m's stream from the consumer's mark on, as far
-// as the log has them.
+// fillGap handles the messages of m's stream from the consumer's mark up to m,
+// as far as the log has them.
 func (r *Runner[Tx, E]) fillGap(ctx context.Context, m *store.Message) (outcome, error) {
-	for {
-		if r.retries.blocks(m.Stream, time.Now()) {
-			return blocked, nil
-		}
-		after, err := r.markOf(ctx, m.Stream)
-		if err != nil {
-			return early, err
-		}
-		if after >= m.Version {
-			return settled, nil
-		}
+	if r.retries.blocks(m.Stream, time.Now()) {
+		return blocked, nil
+	}
+	after, err := r.markOf(ctx, m.Stream)
+	if err != nil {
+		return early, err
+	}
+	// Not the mark says how far this has come: behind a dead letter it stays.
+	for after < m.Version {
 		page, err := r.cfg.Log.Read(ctx, m.Stream, after, r.cfg.Batch)
 		if err != nil {
 			return early, fmt.Errorf("fill %s after version %d: %w", m.Stream, after, err)
@@ -149,7 +147,29 @@ func (r *Runner[Tx, E]) fillGap(ctx context.Context, m *store.Message) (outcome,
 		if o, err := r.applyInOrder(ctx, page); err != nil || !o.done() {
 			return o, err
 		}
+		after = page[len(page)-1].Version
 	}
+	return settled, nil
+}
+
+// retryDue tries the messages again whose pause is over. The broker may deliver
+// them again too, but need not hold them any more.
+func (r *Runner[Tx, E]) retryDue(ctx context.Context) error {
+	if r.cfg.Log == nil {
+		return nil
+	}
+	for _, m := range r.retries.due(time.Now()) {
+		o, err := r.fillGap(ctx, &m)
+		switch {
+		case err != nil:
+			return err
+		case o.done():
+			r.retries.done(&m)
+		case o == early:
+			r.retries.postpone(&m, time.Now())
+		}
+	}
+	return nil
 }
 
 // applyInOrder handles messages of one stream: in one transaction, or, if that

@@ -25,23 +25,23 @@ type attempts struct {
 }
 
 // blocks reports whether the stream's next attempt is still ahead.
-func (w retries) blocks(s store.Stream, now time.Time) bool {
-	a, ok := w[s]
+func (r retries) blocks(s store.Stream, now time.Time) bool {
+	a, ok := r[s]
 	return ok && now.Before(a.until)
 }
 
 // left returns the time until the stream's next attempt, at least 1 ms.
-func (w retries) left(s store.Stream, now time.Time) time.Duration {
+func (r retries) left(s store.Stream, now time.Time) time.Duration {
 	left := time.Millisecond
-	if a, ok := w[s]; ok {
+	if a, ok := r[s]; ok {
 		left = max(left, a.until.Sub(now))
 	}
 	return left
 }
 
 // soonest returns the time of the next attempt of any stream.
-func (w retries) soonest() (soonest time.Time, ok bool) {
-	for _, a := range w {
+func (r retries) soonest() (soonest time.Time, ok bool) {
+	for _, a := range r {
 		if !ok || a.until.Before(soonest) {
 			soonest, ok = a.until, true
 		}
@@ -50,35 +50,54 @@ func (w retries) soonest() (soonest time.Time, ok bool) {
 }
 
 // failed returns the attempts at a message, of which one has just failed.
-func (w retries) failed(m *store.Message, policy Retry, now time.Time) (*attempts, error) {
-	if a, ok := w[m.Stream]; ok && a.version == m.Version {
+func (r retries) failed(m *store.Message, policy Retry, now time.Time) (*attempts, error) {
+	if a, ok := r[m.Stream]; ok && a.version == m.Version {
 		return a, nil
 	}
-	if len(w) >= maxRetries {
-		w.prune(now.Add(-policy.Cap))
+	if len(r) >= maxRetries {
+		r.prune(now.Add(-policy.Cap))
 	}
-	if len(w) >= maxRetries {
+	if len(r) >= maxRetries {
 		return nil, errTooManyRetries
 	}
 	a := &attempts{version: m.Version, pauses: policy.pauses()}
-	w[m.Stream] = a
+	r[m.Stream] = a
 	return a, nil
 }
 
 // done forgets a stream when the message that failed is done. A repeated earlier
 // one is not: it must not give the failing one new chances.
-func (w retries) done(m *store.Message) {
-	if a, ok := w[m.Stream]; ok && m.Version >= a.version {
-		delete(w, m.Stream)
+func (r retries) done(m *store.Message) {
+	if a, ok := r[m.Stream]; ok && m.Version >= a.version {
+		delete(r, m.Stream)
+	}
+}
+
+// due returns the messages whose next attempt is due, by stream and version.
+func (r retries) due(now time.Time) []store.Message {
+	var due []store.Message
+	for s, a := range r {
+		if !now.Before(a.until) {
+			due = append(due, store.Message{Stream: s, Version: a.version})
+		}
+	}
+	return due
+}
+
+// postpone puts the next attempt off: the message is not to be had.
+func (r retries) postpone(m *store.Message, now time.Time) {
+	if a, ok := r[m.Stream]; ok {
+		pause, _ := a.pauses.Next()
+		a.until = now.Add(pause)
 	}
 }
 
 // prune forgets the streams whose retry was due before a time and did not come:
 // another member of the consumer has handled them.
-func (w retries) prune(before time.Time) {
-	for s, a := range w {
+func (r retries) prune(before time.Time) {
+	for s, a := range r {
 		if a.until.Before(before) {
-			delete(w, s)
+			delete(r, s)
 		}
 	}
 }

@@ -144,26 +144,31 @@ func (r *Runner[Tx, E]) session(ctx, work context.Context) error {
 	}()
 	// Only after the subscription is open: what is published later is live,
 	// what was appended before is in the log.
-	walked := time.Now()
-	if err := r.sweep(ctx, work); err != nil {
-		return err
-	}
-	next := r.nextSweep(walked)
+	setBack, next := true, time.Now()
 	for ctx.Err() == nil {
-		setBack, err := r.live(ctx, work, subscription, next)
-		if err != nil {
+		if now := time.Now(); setBack || !now.Before(next) {
+			next = now.Add(r.cfg.Sweep)
+			if err := r.sweep(ctx, work); err != nil {
+				return err
+			}
+		}
+		if err := r.retryDue(work); err != nil {
 			return err
 		}
-		if !setBack && time.Now().Before(next) {
-			continue
-		}
-		walked = time.Now()
-		if err := r.sweep(ctx, work); err != nil {
+		if setBack, err = r.live(ctx, work, subscription, r.wakeUp(next)); err != nil {
 			return err
 		}
-		next = r.nextSweep(walked)
 	}
 	return nil
+}
+
+// wakeUp returns when to stop waiting for the broker: for the next walk, or for
+// the retry of a message that the log has.
+func (r *Runner[Tx, E]) wakeUp(next time.Time) time.Time {
+	if due, ok := r.retries.soonest(); ok && r.cfg.Log != nil && due.Before(next) {
+		return due
+	}
+	return next
 }
 
 func (r *Runner[Tx, E]) subscribe(ctx context.Context) (broker.Subscription, error) {

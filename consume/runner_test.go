@@ -703,15 +703,16 @@ func TestWhoIsToBlameForAFailedTransaction(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				s := newSystem(t, settings{})
 				defer s.end()
-				broken := true
+				var broken atomic.Bool
+				broken.Store(true)
 				inbox := &unclassified{Store: s.store, fails: func(handled bool) bool {
-					return broken && (c.before || c.after && handled)
+					return broken.Load() && (c.before || c.after && handled)
 				}, view: s.view}
 				runner := consume.New(consume.Idempotent("view", inbox, s.view, consume.Retry{}), ticks, s.broker, consume.Config{Log: s.store})
 				appendTicks(t, s.store, "a", 1)
 				s.run(runner.Run)
 				settle(time.Hour)
-				broken = false
+				broken.Store(false)
 				settle(time.Minute)
 				if letters := s.deadLetters(); len(letters) != c.parked {
 					t.Errorf("parked: %+v", letters)

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"time"
 
 	"github.com/eventus-go/eventus/store"
 )
@@ -79,34 +78,11 @@ func (r *Runner[Tx, E]) position() store.Stream {
 	return store.Stream{Category: r.source.Category()}
 }
 
-// nextSweep returns when to walk the log again: after Sweep, or sooner for a
-// stream that waits for a retry, because the broker may not hold its message.
-// The last walk began at walked.
-func (r *Runner[Tx, E]) nextSweep(walked time.Time) time.Time {
-	now := time.Now()
-	next := now.Add(r.cfg.Sweep)
-	// One that was long overdue before the walk, and did not come up in it, was
-	// handled by another member of the consumer.
-	r.retries.prune(walked.Add(-r.once.policy.Cap))
-	if due, ok := r.retries.soonest(); ok && r.cfg.Log != nil && due.Before(next) {
-		return later(due, now.Add(r.once.policy.Base))
-	}
-	return next
-}
-
-func later(a, b time.Time) time.Time {
-	if a.After(b) {
-		return a
-	}
-	return b
-}
-
 // Rebuild sets the consumer back to the beginning, in all its categories: its
 // marks and dead letters go, and reset, which may be nil, empties the read model,
-// in one transaction. Run then builds it anew
-// from the log, with what is published meanwhile, each message once. It may be
-// called while Run runs, there or in another process, which takes note within
-// Sweep; and before.
+// in one transaction. Run then builds it anew from the log, with what is
+// published meanwhile, each message once. It may be called before Run, or while
+// Run runs, there or in another process, which takes note within Sweep.
 //
 // Until the walk is through, readers see a partial model. To have the old one
 // serve meanwhile, give the new model a new consumer name instead.

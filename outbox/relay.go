@@ -15,7 +15,7 @@ import (
 // Config configures a [Relay]. The zero value is ready for use.
 type Config struct {
 	// Source is the CloudEvents source of the messages: a URI reference that
-	// names the service. Default "eventus".
+	// names the service, up to 128 bytes. Default "eventus".
 	Source string
 	// Batch is how many messages are read and published at a time; it bounds
 	// the relay's memory. Default 256.
@@ -48,13 +48,16 @@ type Relay struct {
 }
 
 // New returns a relay from the outbox to the publisher. It panics when one of
-// them is nil.
+// them is nil, and on a source that no header can carry.
 func New(from store.Outbox, to broker.Publisher, cfg Config) *Relay {
 	if from == nil || to == nil {
 		panic("outbox: a relay needs an outbox and a publisher; one of them is nil")
 	}
 	if cfg.Source == "" {
 		cfg.Source = "eventus"
+	}
+	if err := store.CheckName("source", cfg.Source); err != nil {
+		panic(fmt.Sprintf("outbox: %v", err))
 	}
 	if cfg.Batch <= 0 {
 		cfg.Batch = 256

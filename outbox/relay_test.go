@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -313,6 +314,9 @@ func TestMistakesInTheWiringPanicAtOnce(t *testing.T) {
 	for name, wire := range map[string]func(){
 		"no outbox":    func() { outbox.New(nil, &wire{}, outbox.Config{}) },
 		"no publisher": func() { outbox.New(memory.New(), nil, outbox.Config{}) },
+		"a source too long": func() {
+			outbox.New(memory.New(), &wire{}, outbox.Config{Source: strings.Repeat("s", 129)})
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			defer func() {

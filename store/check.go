@@ -7,15 +7,21 @@ import (
 )
 
 // The limits of the contract. They keep every stored event small enough to
-// pass a NATS server with its default max_payload of 1 MiB, headers included.
+// pass a NATS server with its default max_payload of 1 MiB, headers included,
+// and JetStream's limit of 65,535 bytes for the headers alone, however much
+// their encoding makes of a byte.
 const (
-	MaxEvents        = 10_000    // events in one append
-	MaxData          = 512 << 10 // bytes of one event's data
-	MaxID            = 512       // bytes of a stream id
-	MaxName          = 128       // bytes of a category, event id, type or content type
-	MaxMetadata      = 16 << 10  // bytes of an event's metadata, keys and values together
-	MaxSnapshot      = 64 << 20  // bytes of a snapshot's data
-	maxMetadataField = 4 << 10   // bytes of one metadata value
+	MaxEvents   = 10_000    // events in one append
+	MaxData     = 512 << 10 // bytes of one event's data
+	MaxID       = 512       // bytes of a stream id
+	MaxName     = 128       // bytes of a category, event id, type or content type
+	MaxSnapshot = 64 << 20  // bytes of a snapshot's data
+
+	// MaxMetadata is the most bytes of an event's metadata: all values, the
+	// names of the free fields, and 8 more for each of these.
+	MaxMetadata      = 8 << 10
+	fieldOverhead    = 8
+	maxMetadataValue = 4 << 10 // bytes of one metadata value
 )
 
 // Check reports what the contract refuses in the arguments of [Store.Append]
@@ -46,19 +52,19 @@ func Check(s Stream, expected Expected, events []Event) error {
 // slashes, stars, spaces and quotes are ordinary. Ids that differ in a byte are
 // different ids.
 func (s Stream) Check() error {
-	if s.Category == "" || len(s.Category) > MaxName {
-		return invalid("category", "%d bytes, want 1 to %d", len(s.Category), MaxName)
-	}
-	for _, r := range s.Category {
-		if !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || r == '-' || r == '_') {
-			return invalid("category", "%q has %q, want only a-z A-Z 0-9 - _", s.Category, r)
-		}
+	if err := token("category", s.Category); err != nil {
+		return err
 	}
 	if s.ID == "" {
 		return invalid("stream id", "is empty")
 	}
 	return text("stream id", s.ID, MaxID)
 }
+
+// CheckConsumer reports what makes name unusable as a consumer of [Inbox]. It
+// has the characters of a category, because it names the consumer's
+// subscriptions as well. Every method of an inbox that takes one calls it.
+func CheckConsumer(name string) error { return token("consumer", name) }
 
 // CheckName reports what makes value unusable as an event id, an event type or
 // a content type; field says which. A name is 1 to 128 bytes of valid UTF-8
@@ -110,30 +116,41 @@ func (e *Event) check() error {
 
 func (m *Metadata) check() error {
 	total := 0
-	field := func(name, value string) error {
-		total += len(name) + len(value)
-		return text("metadata "+name, value, maxMetadataField)
-	}
 	for _, f := range []struct{ name, value string }{
 		{"correlation id", m.CorrelationID}, {"causation id", m.CausationID}, {"actor", m.Actor},
 	} {
-		if err := field(f.name, f.value); err != nil {
+		total += len(f.value)
+		if err := text("metadata "+f.name, f.value, maxMetadataValue); err != nil {
 			return err
 		}
 	}
 	for k, v := range m.Fields {
+		total += len(k) + len(v) + fieldOverhead
 		if k == "" {
 			return invalid("metadata", "a field without a name")
 		}
 		if err := text("metadata field name", k, MaxName); err != nil {
 			return err
 		}
-		if err := field(k, v); err != nil {
+		if err := text("metadata "+k, v, maxMetadataValue); err != nil {
 			return err
 		}
 	}
 	if total > MaxMetadata {
-		return invalid("metadata", "%d bytes, at most %d", total, MaxMetadata)
+		return invalid("metadata", "%d bytes, with %d more for each field, at most %d", total, fieldOverhead, MaxMetadata)
+	}
+	return nil
+}
+
+// token refuses what cannot be part of a broker's names.
+func token(field, value string) error {
+	if value == "" || len(value) > MaxName {
+		return invalid(field, "%d bytes, want 1 to %d", len(value), MaxName)
+	}
+	for _, r := range value {
+		if !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || r == '-' || r == '_') {
+			return invalid(field, "%q has %q, want only a-z A-Z 0-9 - _", value, r)
+		}
 	}
 	return nil
 }

@@ -10,9 +10,13 @@ import (
 // *sql.Tx, *memory.Tx.
 //
 // The key of a mark is a consumer and a stream, its value the last handled
-// version. State is one row for each pair, not one for each message. The mark
-// of the zero Stream is special: its value is a position, up to which the
-// consumer has seen the whole log.
+// version. State is one row for each pair, not one for each message. A mark
+// whose stream has a category and no id is another thing: its value is a
+// position, up to which the consumer has seen all of the log that is in that
+// category.
+//
+// A consumer's name that [CheckConsumer] refuses is an [*InvalidError] from
+// every method that takes one.
 type Inbox[Tx any] interface {
 	DeadLetters[Tx]
 
@@ -20,13 +24,18 @@ type Inbox[Tx any] interface {
 	// nil, and rolls back and returns f's error as it is when it does not; a
 	// panic of f rolls back and goes on. The context given to f is the one to
 	// use inside.
+	//
+	// It runs f at most once, so that f may leave results in variables around
+	// it. Who wants another try after an error calls InTx again.
 	InTx(ctx context.Context, f func(ctx context.Context, tx Tx) error) error
 
 	// Marks returns the consumer's marks for streams: one for each element, in
 	// the same order, whether it is stored or not.
 	// It locks them until tx ends: a second transaction that asks for one of
-	// them, stored already or not, waits. Implementations take the locks in one
-	// order, so that two such calls cannot deadlock.
+	// them, stored already or not, waits. What it gets then, Parked included, is
+	// what the first has left, not what was there when the wait began.
+	// Implementations take the locks in one order, so that two such calls cannot
+	// deadlock.
 	Marks(ctx context.Context, tx Tx, consumer string, streams []Stream) ([]Mark, error)
 
 	// SetMarks stores marks, forwards or back. The caller has read them in tx by
@@ -35,7 +44,9 @@ type Inbox[Tx any] interface {
 
 	// Forget removes all marks and dead letters of the consumer: the first half
 	// of a rebuild. The second half, emptying the read model, is the caller's,
-	// in the same transaction.
+	// in the same transaction. It locks all marks of the consumer, stored or
+	// not, as Marks would: it waits for transactions that hold some, and forgets
+	// what they leave, and who asks for one waits for tx to end.
 	Forget(ctx context.Context, tx Tx, consumer string) error
 
 	// Transient reports whether err, from this inbox or from a handler's use of

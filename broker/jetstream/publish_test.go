@@ -64,6 +64,48 @@ func TestOnTheWire(t *testing.T) {
 	}
 }
 
+// The event whose headers grow the most by their encoding: what a store accepts,
+// the server must not refuse.
+func TestTheLargestHeadersArePublished(t *testing.T) {
+	b := open(t, connect(t, serve(t, natsd.Config{Dir: t.TempDir()})), jetstream.Config{})
+	sub, err := b.Subscribe(t.Context(), "reader", strings.Repeat("c", store.MaxName), broker.FromNow)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer sub.Close()
+	umlauts := func(bytes int) string { return strings.Repeat("ä", bytes/2) }
+	trace := umlauts(4 << 10)
+	want := store.Message{
+		Event: store.Event{
+			ID: umlauts(store.MaxName), Type: umlauts(store.MaxName), ContentType: umlauts(store.MaxName),
+			Data: make([]byte, store.MaxData), Time: time.Date(2026, 3, 1, 12, 30, 0, 123456000, time.UTC),
+			Metadata: store.Metadata{Fields: map[string]string{
+				"traceparent": trace, // sent twice
+				"k":           strings.Repeat(`"`, store.MaxMetadata-len(trace)-len("traceparent")-8-len("k")-8),
+			}},
+		},
+		Stream:  store.Stream{Category: strings.Repeat("c", store.MaxName), ID: umlauts(store.MaxID)},
+		Version: 1<<63 - 1, Position: 1<<63 - 1,
+	}
+	if err := store.Check(want.Stream, store.Any, []store.Event{want.Event}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := b.Publish(t.Context(), []broker.Message{cloudevents.Encode(want, umlauts(store.MaxName))}); err != nil {
+		t.Fatal(err)
+	}
+	deliveries, err := sub.Fetch(t.Context(), 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := cloudevents.Decode(deliveries[0].Message())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+}
+
 // What a plain NATS client publishes, we read.
 func TestForeignProducer(t *testing.T) {
 	nc := connect(t, serve(t, natsd.Config{Dir: t.TempDir()}))

@@ -10,7 +10,7 @@ import (
 
 // Park implements [store.DeadLetters].
 func (s *Store) Park(ctx context.Context, tx *Tx, d store.DeadLetter) error {
-	if err := s.check(ctx, tx); err != nil {
+	if err := s.check(ctx, tx, d.Consumer); err != nil {
 		return err
 	}
 	k := inboxKey{d.Consumer, d.Message.Stream}
@@ -28,7 +28,7 @@ func (s *Store) Park(ctx context.Context, tx *Tx, d store.DeadLetter) error {
 
 // Parked implements [store.DeadLetters].
 func (s *Store) Parked(ctx context.Context, tx *Tx, consumer string, stream store.Stream, limit int) ([]store.DeadLetter, error) {
-	if err := s.check(ctx, tx); err != nil {
+	if err := s.check(ctx, tx, consumer); err != nil {
 		return nil, err
 	}
 	var page []store.DeadLetter
@@ -40,7 +40,7 @@ func (s *Store) Parked(ctx context.Context, tx *Tx, consumer string, stream stor
 
 // Unpark implements [store.DeadLetters].
 func (s *Store) Unpark(ctx context.Context, tx *Tx, consumer string, stream store.Stream, version int64) error {
-	if err := s.check(ctx, tx); err != nil {
+	if err := s.check(ctx, tx, consumer); err != nil {
 		return err
 	}
 	k := inboxKey{consumer, stream}
@@ -53,6 +53,9 @@ func (s *Store) Unpark(ctx context.Context, tx *Tx, consumer string, stream stor
 
 // ParkedStreams implements [store.DeadLetters].
 func (s *Store) ParkedStreams(ctx context.Context, consumer string, after store.Stream, limit int) ([]store.DeadLetter, error) {
+	if err := store.CheckConsumer(consumer); err != nil {
+		return nil, err
+	}
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}

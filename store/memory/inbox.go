@@ -102,8 +102,11 @@ func put[V any](m map[string]map[store.Stream]V, k inboxKey, v V) {
 	m[k.consumer][k.stream] = v
 }
 
-// check tells whether tx may be used now.
-func (s *Store) check(ctx context.Context, tx *Tx) error {
+// check tells whether tx may be used now, for consumer.
+func (s *Store) check(ctx context.Context, tx *Tx, consumer string) error {
+	if err := store.CheckConsumer(consumer); err != nil {
+		return err
+	}
 	if tx.store != s {
 		return errors.New("the transaction has ended or belongs to another store")
 	}
@@ -113,7 +116,7 @@ func (s *Store) check(ctx context.Context, tx *Tx) error {
 // Marks implements [store.Inbox]. The locks are held already: one transaction
 // runs at a time.
 func (s *Store) Marks(ctx context.Context, tx *Tx, consumer string, streams []store.Stream) ([]store.Mark, error) {
-	if err := s.check(ctx, tx); err != nil {
+	if err := s.check(ctx, tx, consumer); err != nil {
 		return nil, err
 	}
 	marks := make([]store.Mark, len(streams))
@@ -135,7 +138,7 @@ func (tx *Tx) mark(k inboxKey) int64 {
 
 // SetMarks implements [store.Inbox].
 func (s *Store) SetMarks(ctx context.Context, tx *Tx, consumer string, marks []store.Mark) error {
-	if err := s.check(ctx, tx); err != nil {
+	if err := s.check(ctx, tx, consumer); err != nil {
 		return err
 	}
 	for _, m := range marks {
@@ -146,7 +149,7 @@ func (s *Store) SetMarks(ctx context.Context, tx *Tx, consumer string, marks []s
 
 // Forget implements [store.Inbox].
 func (s *Store) Forget(ctx context.Context, tx *Tx, consumer string) error {
-	if err := s.check(ctx, tx); err != nil {
+	if err := s.check(ctx, tx, consumer); err != nil {
 		return err
 	}
 	tx.forgot[consumer] = true

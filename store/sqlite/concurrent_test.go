@@ -91,6 +91,17 @@ func TestInTx(t *testing.T) {
 			t.Fatal(err)
 		}
 	})
+	t.Run("it does not try again by itself, not even after passing trouble", func(t *testing.T) {
+		s, _ := openStore(t, filepath.Join(t.TempDir(), "a.db"))
+		runs, busy := 0, codedError(5)
+		err := s.InTx(t.Context(), func(context.Context, *sql.Tx) error {
+			runs++
+			return busy
+		})
+		if err != busy || !s.Transient(err) || runs != 1 {
+			t.Errorf("%d runs, error %v", runs, err)
+		}
+	})
 	t.Run("reads do not wait for a transaction that has written", func(t *testing.T) {
 		s, _ := openStore(t, filepath.Join(t.TempDir(), "a.db"))
 		if _, err := s.Append(t.Context(), stream, store.Any, events(2)); err != nil {

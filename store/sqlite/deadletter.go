@@ -18,7 +18,7 @@ SET error = excluded.error, attempts = excluded.attempts WHERE excluded.error <>
 
 // Park implements [store.DeadLetters].
 func (s *Store) Park(ctx context.Context, tx *sql.Tx, d store.DeadLetter) error {
-	if err := checkTx(ctx, tx); err != nil {
+	if err := checkWrite(ctx, tx, d.Consumer); err != nil {
 		return err
 	}
 	m := &d.Message
@@ -43,6 +43,9 @@ ORDER BY version LIMIT ?`
 
 // Parked implements [store.DeadLetters].
 func (s *Store) Parked(ctx context.Context, tx *sql.Tx, consumer string, stream store.Stream, limit int) ([]store.DeadLetter, error) {
+	if err := store.CheckConsumer(consumer); err != nil {
+		return nil, err
+	}
 	letters, err := scanLetters(tx.QueryContext(ctx, parkedSQL, consumer, stream.Category, stream.ID, max(limit, 0)))
 	if err != nil {
 		return nil, fmt.Errorf("read dead letters of %s for %s: %w", stream, consumer, err)
@@ -54,7 +57,7 @@ const unparkSQL = `DELETE FROM dead_letters WHERE consumer = ? AND category = ? 
 
 // Unpark implements [store.DeadLetters].
 func (s *Store) Unpark(ctx context.Context, tx *sql.Tx, consumer string, stream store.Stream, version int64) error {
-	if err := checkTx(ctx, tx); err != nil {
+	if err := checkWrite(ctx, tx, consumer); err != nil {
 		return err
 	}
 	if _, err := tx.ExecContext(ctx, unparkSQL, consumer, stream.Category, stream.ID, version); err != nil {
@@ -75,6 +78,9 @@ ORDER BY category, stream_id LIMIT ?`
 
 // ParkedStreams implements [store.DeadLetters].
 func (s *Store) ParkedStreams(ctx context.Context, consumer string, after store.Stream, limit int) ([]store.DeadLetter, error) {
+	if err := store.CheckConsumer(consumer); err != nil {
+		return nil, err
+	}
 	letters, err := scanLetters(s.db.QueryContext(ctx, parkedStreamsSQL, consumer, after.Category, after.ID, max(limit, 0)))
 	if err != nil {
 		return nil, fmt.Errorf("list parked streams of %s: %w", consumer, err)

@@ -35,9 +35,12 @@ const (
 	checkInboxSQL = `RELEASE eventus_inbox; SAVEPOINT eventus_inbox`
 )
 
-// checkTx refuses a transaction that did not come from InTx or is no longer
+// checkWrite refuses a transaction that did not come from InTx or is no longer
 // one. Otherwise a mark could commit without the writes that it stands for.
-func checkTx(ctx context.Context, tx *sql.Tx) error {
+func checkWrite(ctx context.Context, tx *sql.Tx, consumer string) error {
+	if err := store.CheckConsumer(consumer); err != nil {
+		return err
+	}
 	if _, err := tx.ExecContext(ctx, checkInboxSQL); err != nil {
 		return fmt.Errorf("the transaction is not one of InTx, or an interrupted statement has rolled it back: %w", err)
 	}
@@ -54,6 +57,9 @@ LEFT JOIN inbox AS i ON i.consumer = ?1 AND i.category = s.value ->> 0 AND i.str
 
 // Marks implements [store.Inbox]. Its locks are the write lock that tx holds.
 func (s *Store) Marks(ctx context.Context, tx *sql.Tx, consumer string, streams []store.Stream) ([]store.Mark, error) {
+	if err := store.CheckConsumer(consumer); err != nil {
+		return nil, err
+	}
 	rows, err := tx.StmtContext(ctx, s.statements.marks).QueryContext(ctx, consumer, streamsJSON(streams))
 	if err != nil {
 		return nil, fmt.Errorf("read marks of %s: %w", consumer, err)
@@ -82,7 +88,7 @@ ON CONFLICT (consumer, category, stream_id) DO UPDATE SET version = excluded.ver
 
 // SetMarks implements [store.Inbox].
 func (s *Store) SetMarks(ctx context.Context, tx *sql.Tx, consumer string, marks []store.Mark) error {
-	if err := checkTx(ctx, tx); err != nil {
+	if err := checkWrite(ctx, tx, consumer); err != nil {
 		return err
 	}
 	list := make([][3]any, len(marks))
@@ -106,7 +112,7 @@ const (
 
 // Forget implements [store.Inbox].
 func (s *Store) Forget(ctx context.Context, tx *sql.Tx, consumer string) error {
-	if err := checkTx(ctx, tx); err != nil {
+	if err := checkWrite(ctx, tx, consumer); err != nil {
 		return err
 	}
 	for _, statement := range []string{forgetMarksSQL, forgetLettersSQL} {

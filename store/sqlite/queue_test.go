@@ -7,7 +7,9 @@ import (
 	"fmt"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/eventus-go/eventus/store"
@@ -191,5 +193,74 @@ func TestCombinedAppends(t *testing.T) {
 				t.Errorf("took %d appends, want %d", got, want)
 			}
 		}
+	})
+}
+
+// An append that waits is passed by none that came later, and who leads gives
+// the turn away once its own is committed, so that no other writer waits for
+// ever.
+func TestTurns(t *testing.T) {
+	t.Run("waiting appends are committed in the order of their arrival", func(t *testing.T) {
+		s, _ := openHere(t)
+		var waiting []*request
+		for _, r := range []struct {
+			id string
+			n  int
+		}{{"a", maxBatch}, {"b", 1}, {"c", maxBatch}, {"d", 2}, {"e", 1}} { // four batches
+			waiting = append(waiting, newRequest(r.id, 0, r.n))
+			s.queue.add(waiting[len(waiting)-1])
+		}
+		s.writer <- struct{}{}
+		s.lead(t.Context(), waiting[4])
+		var got []string
+		log, err := s.ReadAll(t.Context(), 0, 1<<20)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range log {
+			if m.Version == 1 {
+				got = append(got, m.Stream.ID)
+			}
+		}
+		if want := []string{"a", "b", "c", "d", "e"}; !slices.Equal(got, want) {
+			t.Errorf("committed in the order %v, want %v", got, want)
+		}
+	})
+	t.Run("a leader gives the turn away once its own append is committed, whatever came meanwhile", func(t *testing.T) {
+		s, _ := openHere(t)
+		own, later := newRequest("a", 0, 1), newRequest("b", 0, maxBatch)
+		s.queue.add(own)
+		s.queue.add(later)
+		s.writer <- struct{}{}
+		s.lead(t.Context(), own)
+		if !own.isDone() || later.isDone() || len(s.writer) != 0 {
+			t.Errorf("own done: %v, later done: %v, writer taken: %v", own.isDone(), later.isDone(), len(s.writer) != 0)
+		}
+	})
+	t.Run("transactions and appends get the turn in the order in which they asked for it", func(t *testing.T) {
+		s, _ := openHere(t)
+		synctest.Test(t, func(t *testing.T) {
+			turn := make(chan struct{}, 1) // of the bubble, so that synctest sees who waits
+			s.writer = turn
+			turn <- struct{}{}
+			var got []int
+			for i := range 20 {
+				go func() {
+					err := s.write(t.Context(), func(*sql.Tx) error {
+						got = append(got, i)
+						return nil
+					})
+					if err != nil {
+						t.Errorf("write: %v", err)
+					}
+				}()
+				synctest.Wait()
+			}
+			<-turn
+			synctest.Wait()
+			if !slices.IsSorted(got) || len(got) != 20 {
+				t.Errorf("the turn went round as %v", got)
+			}
+		})
 	})
 }

@@ -13,7 +13,7 @@ import (
 const readSnapshotSQL = `
 WITH snapshot AS MATERIALIZED (
 	SELECT version, s.content_type, s.data
-	FROM snapshots AS s CROSS JOIN event_store USING (category, stream_id, version)
+	FROM snapshots AS s CROSS JOIN event_store USING (category, stream_id, version, event_id)
 	WHERE category = ?1 AND stream_id = ?2 AND schema = ?3
 )
 SELECT 0 AS position, ?1, ?2, version, '', '', content_type, data, 0, '', '', '', NULL FROM snapshot

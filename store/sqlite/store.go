@@ -30,7 +30,7 @@ var (
 type Store struct {
 	db         *sql.DB
 	statements statements
-	writer     chan struct{} // holds a value while somebody of this process writes
+	writer     chan struct{} // holds a value while somebody of this process writes; blocked senders get their turn in order
 	queue      queue         // appends that wait for writer
 
 	mu       sync.Mutex

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"github.com/eventus-go/eventus/store"
 	"github.com/eventus-go/eventus/store/sqlite"
@@ -108,6 +109,27 @@ func TestWithTx(t *testing.T) {
 			t.Fatal(err)
 		}
 		holds(t, db, 1, 0)
+	})
+	t.Run("the end of a context does not tear an append from the rest of the transaction", func(t *testing.T) {
+		s, db := setup(t)
+		// The first insert takes a while, so that the context ends within it.
+		if _, err := db.Exec(`CREATE TRIGGER slow AFTER INSERT ON event_store WHEN NEW.version = 1 BEGIN
+			INSERT INTO users (name) SELECT * FROM (
+				WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT i FROM n LIMIT 500000
+			) WHERE i < 0;
+		END`); err != nil {
+			t.Fatal(err)
+		}
+		tx := begin(t, db)
+		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
+		defer cancel()
+		if v, err := s.WithTx(tx).Append(ctx, stream, store.NoStream, events(1)); err != nil || v != 1 {
+			t.Errorf("version %d, error %v", v, err)
+		}
+		if err := tx.Commit(); err != nil {
+			t.Error(err)
+		}
+		holds(t, db, 1, 1)
 	})
 	t.Run("the transaction of the inbox carries appends", func(t *testing.T) {
 		s, db := setup(t)

@@ -3,6 +3,7 @@ package storetest
 import (
 	"context"
 	"errors"
+	"strings"
 	"testing"
 
 	"github.com/eventus-go/eventus/store"
@@ -97,6 +98,21 @@ func inboxClauses[Tx any]() []clause[Tx] {
 			}()
 			mustBeUnchanged(t, b)
 		}},
+		{"InTx runs the function once, whether it commits or not", func(t *testing.T, b Backend[Tx]) {
+			for _, want := range []error{nil, errHandler} {
+				runs := 0
+				err := b.InTx(t.Context(), func(ctx context.Context, tx Tx) error {
+					runs++
+					if err := change(ctx, b, tx); err != nil {
+						return err
+					}
+					return want
+				})
+				if err != want || runs != 1 {
+					t.Fatalf("%d runs, error %v, want one run and error %v", runs, err, want)
+				}
+			}
+		}},
 		{"a transaction sees its own changes, and nobody else does before the commit", func(t *testing.T, b Backend[Tx]) {
 			mustInTx(t, b, func(ctx context.Context, tx Tx) error {
 				if err := change(ctx, b, tx); err != nil {
@@ -120,6 +136,27 @@ func inboxClauses[Tx any]() []clause[Tx] {
 				equal(t, "letters outside", outside, []store.DeadLetter{})
 				return nil
 			})
+		}},
+		{"a consumer that CheckConsumer refuses is refused", func(t *testing.T, b Backend[Tx]) {
+			for _, consumer := range []string{"", "a b", "a.b", "ä", "a\x00", strings.Repeat("c", store.MaxName+1)} {
+				mustInTx(t, b, func(ctx context.Context, tx Tx) error {
+					_, err := b.Marks(ctx, tx, consumer, []store.Stream{product})
+					mustInvalid(t, err)
+					mustInvalid(t, b.SetMarks(ctx, tx, consumer, []store.Mark{{Stream: product, Version: 1}}))
+					mustInvalid(t, b.Park(ctx, tx, letter(consumer, product, 1)))
+					_, err = b.Parked(ctx, tx, consumer, product, 1)
+					mustInvalid(t, err)
+					mustInvalid(t, b.Unpark(ctx, tx, consumer, product, 1))
+					mustInvalid(t, b.Forget(ctx, tx, consumer))
+					return b.Put(ctx, tx, "key", "the transaction is usable")
+				})
+				_, err := b.ParkedStreams(t.Context(), consumer, store.Stream{}, 1)
+				mustInvalid(t, err)
+			}
+			mustHave(t, b, "key", "the transaction is usable")
+			longest := strings.Repeat("c", store.MaxName)
+			mustSetMarks(t, b, longest, store.Mark{Stream: product, Version: 1})
+			equal(t, "mark", markOf(t, b, longest, product), 1)
 		}},
 		{"Forget removes all marks and dead letters of the consumer and of no other", func(t *testing.T, b Backend[Tx]) {
 			for _, consumer := range []string{"a", "b"} {

@@ -1,6 +1,7 @@
 package storetest
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -36,12 +37,23 @@ var refusals = []struct {
 	{"a time out of range", product, store.Any, broken(func(e *store.Event) { e.Time = time.Time{} })},
 	{"a NUL in the metadata", product, store.Any, broken(func(e *store.Event) { e.Metadata.Actor = "\x00" })},
 	{"a metadata field without a name", product, store.Any, broken(func(e *store.Event) { e.Metadata.Fields = map[string]string{"": "v"} })},
-	{"too much metadata", product, store.Any, broken(func(e *store.Event) {
+	{"a metadata value too long", product, store.Any, broken(func(e *store.Event) { e.Metadata.Actor = strings.Repeat("v", 4<<10+1) })},
+	{"a byte of metadata too many", product, store.Any, broken(func(e *store.Event) {
+		e.Metadata = largestMetadata()
+		e.Metadata.Actor = "a"
+	})},
+	{"too many metadata fields", product, store.Any, broken(func(e *store.Event) {
 		e.Metadata.Fields = make(map[string]string)
-		for _, k := range []string{"a", "b", "c", "d", "e"} {
-			e.Metadata.Fields[k] = strings.Repeat("v", 4<<10)
+		for i := range store.MaxMetadata / 8 {
+			e.Metadata.Fields[fmt.Sprint(i)] = ""
 		}
 	})},
+}
+
+// largestMetadata returns metadata of MaxMetadata bytes.
+func largestMetadata() store.Metadata {
+	half := strings.Repeat("v", store.MaxMetadata/2-len("k")-8)
+	return store.Metadata{Fields: map[string]string{"k": half, "l": half}}
 }
 
 // broken returns three events, the middle one of which f has spoilt.
@@ -86,6 +98,7 @@ func limitClauses[Tx any]() []clause[Tx] {
 			for i := range e.Data {
 				e.Data[i] = byte(i)
 			}
+			e.Metadata = largestMetadata()
 			s := store.Stream{Category: strings.Repeat("c", store.MaxName), ID: strings.Repeat("i", store.MaxID)}
 			mustAppend(t, b, s, store.NoStream, e)
 			equalMessages(t, "stream", mustRead(t, b, s), page(s, 0, []store.Event{e}))

@@ -36,10 +36,11 @@ func markClauses[Tx any]() []clause[Tx] {
 			}
 			mustInTx(t, b, func(ctx context.Context, tx Tx) error { return b.SetMarks(ctx, tx, "a", nil) })
 		}},
-		{"the mark of the zero Stream is a mark of its own", func(t *testing.T, b Backend[Tx]) {
-			mustSetMarks(t, b, "a", store.Mark{Version: 42}, store.Mark{Stream: product, Version: 1})
-			equal(t, "marks", marksOf(t, b, "a", store.Stream{}, product), []store.Mark{{Version: 42}, {Stream: product, Version: 1}})
-			equal(t, "mark of another consumer", markOf(t, b, "b", store.Stream{}), 0)
+		{"the mark of a category, without an id, is a mark of its own", func(t *testing.T, b Backend[Tx]) {
+			category := store.Stream{Category: product.Category}
+			mustSetMarks(t, b, "a", store.Mark{Stream: category, Version: 42}, store.Mark{Stream: product, Version: 1})
+			equal(t, "marks", marksOf(t, b, "a", category, product), []store.Mark{{Stream: category, Version: 42}, {Stream: product, Version: 1}})
+			equal(t, "mark of another consumer", markOf(t, b, "b", category), 0)
 		}},
 		{"thousands of marks are read and set at once", func(t *testing.T, b Backend[Tx]) {
 			marks := make([]store.Mark, 3000)
@@ -76,6 +77,36 @@ func markClauses[Tx any]() []clause[Tx] {
 				equal(t, "mark of "+m.Stream.String(), m.Version, workers*rounds)
 			}
 		}},
+		{"who waited for a mark sees the letters that were parked and unparked meanwhile", func(t *testing.T, b Backend[Tx]) {
+			contend(t, b, func(ctx context.Context, tx Tx, _ int, want *guarded) error {
+				mark, err := lookAgain(ctx, b, tx, want)
+				if err != nil {
+					return err
+				}
+				mark.Parked = !mark.Parked
+				want.set(mark)
+				if mark.Parked {
+					return b.Park(ctx, tx, letter("consumer", product, 1))
+				}
+				return b.Unpark(ctx, tx, "consumer", product, 1)
+			})
+		}},
+		{"who waited for a mark finds it at 0 when the consumer was forgotten meanwhile", func(t *testing.T, b Backend[Tx]) {
+			contend(t, b, func(ctx context.Context, tx Tx, worker int, want *guarded) error {
+				if worker == 0 { // forgets without asking for the mark, as a rebuild does
+					err := b.Forget(ctx, tx, "consumer")
+					want.set(store.Mark{Stream: product})
+					return err
+				}
+				mark, err := lookAgain(ctx, b, tx, want)
+				if err != nil {
+					return err
+				}
+				mark.Version++
+				want.set(mark)
+				return b.SetMarks(ctx, tx, "consumer", []store.Mark{mark})
+			})
+		}},
 	}
 }
 
@@ -88,4 +119,56 @@ func addOne[Tx any](ctx context.Context, b Backend[Tx], tx Tx, streams []store.S
 		marks[i].Version++
 	}
 	return b.SetMarks(ctx, tx, "consumer", marks)
+}
+
+// contend runs work in many transactions at once, all on the mark of product.
+// Work takes the lock and gives it the mark as it is then; want is what the
+// transaction before it left, and becomes what this one leaves.
+func contend[Tx any](t *testing.T, b Backend[Tx], work func(ctx context.Context, tx Tx, worker int, want *guarded) error) {
+	want := guarded{mark: store.Mark{Stream: product}}
+	var wg sync.WaitGroup
+	for worker := range 4 {
+		wg.Go(func() {
+			for range 25 {
+				err := b.InTx(t.Context(), func(ctx context.Context, tx Tx) error { return work(ctx, tx, worker, &want) })
+				if err != nil {
+					t.Errorf("transaction: %v", err)
+					return
+				}
+			}
+		})
+	}
+	wg.Wait()
+}
+
+// guarded is a mark that the backend's lock protects. The mutex only tells the
+// race detector, so that a backend without the lock fails by what it gives.
+type guarded struct {
+	mu   sync.Mutex
+	mark store.Mark
+}
+
+func (g *guarded) get() store.Mark {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.mark
+}
+
+func (g *guarded) set(m store.Mark) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.mark = m
+}
+
+// lookAgain locks the mark of product and returns it, if it is what the
+// transaction before left.
+func lookAgain[Tx any](ctx context.Context, b Backend[Tx], tx Tx, want *guarded) (store.Mark, error) {
+	marks, err := b.Marks(ctx, tx, "consumer", []store.Stream{product})
+	if err != nil {
+		return store.Mark{}, err
+	}
+	if want := want.get(); marks[0] != want {
+		return store.Mark{}, fmt.Errorf("the mark is %+v, the transaction before left %+v", marks[0], want)
+	}
+	return marks[0], nil
 }

@@ -1,0 +1,42 @@
+# What a day's work needs. `make` lists it.
+
+GO          ?= go
+STATICCHECK ?= honnef.co/go/tools/cmd/staticcheck@v0.8.2
+KILLS       ?= 50
+FUZZTIME    ?= 1m
+BENCH       ?= .
+FLAGS       ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help up test race lint crash fuzz bench tidy ci
+
+help: ## list the targets
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
+
+up: ## run the sample service; FLAGS="-addr 127.0.0.1:9090" for others than the defaults
+	$(GO) run ./product/cmd/productd $(FLAGS)
+
+test: ## run all tests
+	$(GO) test ./...
+
+race: ## run all tests with the race detector
+	.ci/run race
+
+lint: ## gofmt, go vet, staticcheck, go.mod
+	.ci/run format vet staticcheck modules
+
+crash: ## kill processes that write, KILLS times
+	EVENTUS_KILLS=$(KILLS) .ci/run crash
+
+fuzz: ## run each fuzz target for FUZZTIME
+	FUZZTIME=$(FUZZTIME) .ci/run fuzz
+
+bench: ## run the benchmarks that match BENCH
+	$(GO) test -run '^$$' -bench '$(BENCH)' ./...
+
+tidy: ## format the code and tidy go.mod
+	gofmt -w .
+	$(GO) mod tidy
+
+ci: ## all that a change has to pass
+	.ci/run
