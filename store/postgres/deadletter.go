@@ -18,6 +18,9 @@ SET error = excluded.error, attempts = excluded.attempts WHERE excluded.error <>
 
 // Park implements [store.DeadLetters].
 func (s *Store) Park(ctx context.Context, tx pgx.Tx, d store.DeadLetter) error {
+	if err := store.CheckConsumer(d.Consumer); err != nil {
+		return err
+	}
 	m := &d.Message
 	fields, err := fieldsJSON(&m.Event)
 	if err != nil {
@@ -46,6 +49,9 @@ ORDER BY version LIMIT $4`
 
 // Parked implements [store.DeadLetters].
 func (s *Store) Parked(ctx context.Context, tx pgx.Tx, consumer string, stream store.Stream, limit int) ([]store.DeadLetter, error) {
+	if err := store.CheckConsumer(consumer); err != nil {
+		return nil, err
+	}
 	letters, err := scanLetters(tx.Query(ctx, s.statements.parked, consumer, stream.Category, stream.ID, max(limit, 0)))
 	if err != nil {
 		return nil, fmt.Errorf("read dead letters of %s for %s: %w", stream, consumer, err)
@@ -58,6 +64,9 @@ DELETE FROM {schema}.dead_letters WHERE consumer = $1 AND category = $2 AND stre
 
 // Unpark implements [store.DeadLetters].
 func (s *Store) Unpark(ctx context.Context, tx pgx.Tx, consumer string, stream store.Stream, version int64) error {
+	if err := store.CheckConsumer(consumer); err != nil {
+		return err
+	}
 	if _, err := tx.Exec(ctx, s.statements.unpark, consumer, stream.Category, stream.ID, version); err != nil {
 		return fmt.Errorf("unpark version %d of %s for %s: %w", version, stream, consumer, err)
 	}
@@ -75,6 +84,9 @@ ORDER BY category, stream_id LIMIT $4`
 
 // ParkedStreams implements [store.DeadLetters].
 func (s *Store) ParkedStreams(ctx context.Context, consumer string, after store.Stream, limit int) ([]store.DeadLetter, error) {
+	if err := store.CheckConsumer(consumer); err != nil {
+		return nil, err
+	}
 	letters, err := scanLetters(s.pool.Query(ctx, s.statements.parkedStreams, consumer, after.Category, after.ID, max(limit, 0)))
 	if err != nil {
 		return nil, fmt.Errorf("list parked streams of %s: %w", consumer, err)

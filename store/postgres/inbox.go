@@ -39,6 +39,13 @@ func (s *Store) InTx(ctx context.Context, f func(ctx context.Context, tx pgx.Tx)
 	return nil
 }
 
+// Whoever reads marks shares the consumer with others who do, and keeps away
+// who forgets it: Forget takes away marks that are not there yet, too.
+const (
+	shareConsumerSQL = `SELECT pg_advisory_xact_lock_shared(hashtextextended('inbox ' || $1::text, $2))`
+	ownConsumerSQL   = `SELECT pg_advisory_xact_lock(hashtextextended('inbox ' || $1::text, $2))`
+)
+
 // A row that WHERE false keeps as it is, is locked all the same, and a row that
 // was not there is locked by being inserted. The order keeps two calls from
 // deadlocking.
@@ -63,6 +70,9 @@ ORDER BY s.k`
 // Marks implements [store.Inbox], in one round trip. In a transaction above READ
 // COMMITTED it can fail with a serialization failure, which is transient.
 func (s *Store) Marks(ctx context.Context, tx pgx.Tx, consumer string, streams []store.Stream) ([]store.Mark, error) {
+	if err := store.CheckConsumer(consumer); err != nil {
+		return nil, err
+	}
 	if len(streams) == 0 {
 		return nil, ctx.Err()
 	}
@@ -72,6 +82,7 @@ func (s *Store) Marks(ctx context.Context, tx pgx.Tx, consumer string, streams [
 	}
 	marks := make([]store.Mark, 0, len(streams))
 	batch := &pgx.Batch{}
+	batch.Queue(s.statements.shareConsumer, consumer, int64(s.schemaKey))
 	batch.Queue(s.statements.lockMarks, consumer, categories, ids)
 	batch.Queue(s.statements.marks, consumer, categories, ids).Query(func(rows pgx.Rows) error {
 		for rows.Next() {
@@ -100,6 +111,9 @@ ON CONFLICT (consumer, category, stream_id) DO UPDATE SET version = excluded.ver
 
 // SetMarks implements [store.Inbox].
 func (s *Store) SetMarks(ctx context.Context, tx pgx.Tx, consumer string, marks []store.Mark) error {
+	if err := store.CheckConsumer(consumer); err != nil {
+		return err
+	}
 	if len(marks) == 0 {
 		return ctx.Err()
 	}
@@ -120,6 +134,12 @@ const (
 
 // Forget implements [store.Inbox].
 func (s *Store) Forget(ctx context.Context, tx pgx.Tx, consumer string) error {
+	if err := store.CheckConsumer(consumer); err != nil {
+		return err
+	}
+	if _, err := tx.Exec(ctx, s.statements.ownConsumer, consumer, int64(s.schemaKey)); err != nil {
+		return fmt.Errorf("forget %s: %w", consumer, err)
+	}
 	for _, statement := range []string{s.statements.forgetMarks, s.statements.forgetLetters} {
 		if _, err := tx.Exec(ctx, statement, consumer); err != nil {
 			return fmt.Errorf("forget %s: %w", consumer, err)

@@ -13,6 +13,7 @@ type statements struct {
 	read, readAll, holders, holdup      string
 	unpublished, dequeue, republish     string
 	readSnapshot, writeSnapshot         string
+	shareConsumer, ownConsumer          string
 	lockMarks, marks, setMarks          string
 	forgetMarks, forgetLetters          string
 	park, parked, unpark, parkedStreams string
@@ -26,6 +27,7 @@ func newStatements(schema string) statements {
 		read: in(readSQL), readAll: in(readAllSQL), holders: in(holdersSQL), holdup: in(holdupSQL),
 		unpublished: in(unpublishedSQL), dequeue: in(dequeueSQL), republish: in(republishSQL),
 		readSnapshot: in(readSnapshotSQL), writeSnapshot: in(writeSnapshotSQL),
+		shareConsumer: shareConsumerSQL, ownConsumer: ownConsumerSQL,
 		lockMarks: in(lockMarksSQL), marks: in(marksSQL), setMarks: in(setMarksSQL),
 		forgetMarks: in(forgetMarksSQL), forgetLetters: in(forgetLettersSQL),
 		park: in(parkSQL), parked: in(parkedSQL), unpark: in(unparkSQL), parkedStreams: in(parkedStreamsSQL),
