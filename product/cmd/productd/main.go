@@ -1,6 +1,13 @@
-// Command productd serves the sample service of Eventus from one process: the
-// events in SQLite, an embedded NATS JetStream between them and the read model,
-// and the HTTP API on loopback. "productd -h" lists its flags.
+// Command productd serves the sample service of Eventus.
+//
+// Without flags it is one process that needs nothing: the events in SQLite, an
+// embedded NATS JetStream between them and the read model, and the HTTP API on
+// loopback. With -postgres and -nats it is one of any number of processes that
+// share a database and a NATS server: each takes commands and answers queries,
+// their projections share the events, and the relay of one of them publishes
+// while the others stand by.
+//
+// "productd -h" lists the flags.
 package main
 
 import (

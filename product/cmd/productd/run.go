@@ -28,36 +28,66 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	log := newLogger(out, cfg.logLevel)
-	data, err := openFolder(cfg.data)
+	if cfg.health {
+		return askHealth(ctx, cfg.addr)
+	}
+	p := program{cfg: cfg, log: newLogger(out, cfg.logLevel)}
+	var data *folder
+	if cfg.needsFolder() {
+		if data, err = openFolder(cfg.data); err != nil {
+			return err
+		}
+		defer data.close()
+	}
+	if p.listener, err = listen(cfg.addr); err != nil {
+		return err
+	}
+	defer p.listener.Close()
+	if p.nats, err = p.messaging(ctx, data); err != nil {
+		return err
+	}
+	defer p.nats.close()
+	if cfg.postgres != "" {
+		db, err := openPostgres(ctx, cfg.postgres)
+		if err != nil {
+			return err
+		}
+		return runOn(ctx, p, db)
+	}
+	db, err := openSQLite(ctx, data.database())
 	if err != nil {
 		return err
 	}
-	defer data.close()
-	listener, err := listen(cfg.addr)
-	if err != nil {
-		return err
-	}
-	defer listener.Close()
-	db, err := openDatabase(ctx, data.database())
-	if err != nil {
-		return err
-	}
-	defer db.close()
-	nats, err := startMessaging(ctx, data.jetStream())
-	if err != nil {
-		return err
-	}
-	defer nats.close()
+	return runOn(ctx, p, db)
+}
 
-	relay := outbox.New(db.events, nats.broker, outbox.Config{Source: "product", Logger: log})
+// program is what the service needs beside its database.
+type program struct {
+	cfg      config
+	log      *slog.Logger
+	listener net.Listener
+	nats     *messaging
+}
+
+func (p program) messaging(ctx context.Context, data *folder) (*messaging, error) {
+	if p.cfg.nats != "" {
+		return joinMessaging(ctx, p.cfg.nats, p.log)
+	}
+	return embedMessaging(ctx, data.jetStream(), p.log)
+}
+
+// runOn is run on a database, which it closes.
+func runOn[Tx any](ctx context.Context, p program, db *database[Tx]) error {
+	defer db.close()
+	log := p.log
+	relay := outbox.New(db.events, p.nats.broker, outbox.Config{Source: "product", Logger: log})
 	projection := consume.Idempotent(consumer, db.events, product.NewProjection(db.views), consume.Retry{})
-	runner := consume.New(projection, product.Products, nats.broker, consume.Config{Log: db.events, Logger: log})
+	runner := consume.New(projection, product.Products, p.nats.broker, consume.Config{Log: db.events, Logger: log})
 
 	products := eventus.NewRepository(db.events, product.Products, eventus.SnapshotEvery(100), eventus.WithLogger(log))
 	commands := product.NewCommands(products)
 	queries := product.NewQueries(db.views, products)
-	api := product.NewAPI(commands, queries, product.Config{Health: db.sql.PingContext, Logger: log})
+	api := product.NewAPI(commands, queries, product.Config{Health: db.ping, Logger: log})
 
 	// Relay and runner stop after the server: a request that waits for the read
 	// model still gets its answer. When one of the group fails, all stop.
@@ -70,21 +100,21 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	g.Go(func() error { return runner.Run(workers) })
 	g.Go(func() error {
 		defer stopWorkers()
-		return serve(ctx, listener, product.NewServer(api, log), log)
+		return serve(ctx, p.listener, product.NewServer(api, log), log)
 	})
 	g.Go(func() error {
-		url := "http://" + listener.Addr().String()
-		if cfg.seed {
-			s := seed{log, commands, queries, db, nats.conn}
+		url := "http://" + p.listener.Addr().String()
+		if p.cfg.seed {
+			s := seed[Tx]{log, commands, queries, db, p.nats.conn}
 			if err := s.plant(ctx); err != nil && ctx.Err() == nil {
 				return fmt.Errorf("seed: %w", err)
 			}
 			log.Info("try it: curl " + url + "/products/" + seedID)
 		}
-		log.Info("serving; Ctrl-C stops", slog.String("url", url), slog.String("data", cfg.data))
+		log.Info("serving; Ctrl-C stops", slog.String("url", url), slog.String("data", p.cfg.where()))
 		return nil
 	})
-	err = g.Wait()
+	err := g.Wait()
 	log.Info("stopped")
 	return err
 }

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"database/sql"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -18,15 +17,15 @@ const seedID = "widget"
 
 // seed creates a first product and tells of its way from the command to the
 // query. It looks at each station itself: what it logs has happened.
-type seed struct {
+type seed[Tx any] struct {
 	log      *slog.Logger
 	commands product.Commands
 	queries  product.Queries
-	db       *database
+	db       *database[Tx]
 	conn     *nats.Conn
 }
 
-func (s seed) plant(ctx context.Context) error {
+func (s seed[Tx]) plant(ctx context.Context) error {
 	// What is published to JetStream, this connection sees as well.
 	published, err := s.conn.SubscribeSync("eventus." + product.Products.Category() + ".*")
 	if err != nil {
@@ -49,7 +48,7 @@ func (s seed) plant(ctx context.Context) error {
 }
 
 // follow tells what became of the command.
-func (s seed) follow(ctx context.Context, version int64, published *nats.Subscription) error {
+func (s seed[Tx]) follow(ctx context.Context, version int64, published *nats.Subscription) error {
 	stream := product.Products.Stream(seedID)
 	stored, err := s.db.events.Read(ctx, stream, version-1, 1)
 	if err != nil || len(stored) != 1 {
@@ -102,10 +101,10 @@ func subjectOf(ctx context.Context, published *nats.Subscription, event store.Me
 }
 
 // waitForMark waits until the projection has handled the event.
-func (s seed) waitForMark(ctx context.Context, event store.Message) (int64, error) {
+func (s seed[Tx]) waitForMark(ctx context.Context, event store.Message) (int64, error) {
 	for {
 		var mark store.Mark
-		err := s.db.events.InTx(ctx, func(ctx context.Context, tx *sql.Tx) error {
+		err := s.db.events.InTx(ctx, func(ctx context.Context, tx Tx) error {
 			marks, err := s.db.events.Marks(ctx, tx, consumer, []store.Stream{event.Stream})
 			if err == nil {
 				mark = marks[0]
