@@ -105,6 +105,13 @@ const tries = 20
 // appendAlone appends r in a statement of its own, which waits for other
 // appenders of the stream.
 func (s *Store) appendAlone(ctx context.Context, r *request) {
+	select {
+	case s.waiters <- struct{}{}:
+		defer func() { <-s.waiters }()
+	case <-ctx.Done():
+		r.version, r.err = 0, ctx.Err()
+		return
+	}
 	var err error
 	for range tries {
 		r.alone, r.err = false, nil

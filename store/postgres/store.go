@@ -41,6 +41,7 @@ type Store struct {
 	head       head
 	queue      queue
 	senders    chan struct{} // holds a value for each combined append under way
+	waiters    chan struct{} // holds a value for each append that may wait for a stream
 
 	mu       sync.Mutex
 	appended chan struct{}
@@ -73,7 +74,9 @@ func Open(ctx context.Context, pool *pgxpool.Pool, config Config) (*Store, error
 		statements: newStatements(schema),
 		head:       newHead(),
 		senders:    make(chan struct{}, maxSenders),
-		appended:   make(chan struct{}),
+		// Those who wait for a stream leave connections to whoever has it.
+		waiters:  make(chan struct{}, max(1, pool.Config().MaxConns/2)),
+		appended: make(chan struct{}),
 	}, nil
 }
 

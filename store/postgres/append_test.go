@@ -1,0 +1,205 @@
+package postgres_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/eventus-go/eventus/eventustest/pgtest"
+	"github.com/eventus-go/eventus/store"
+	"github.com/eventus-go/eventus/store/postgres"
+	"github.com/jackc/pgx/v5/pgxpool"
+)
+
+func TestAppend(t *testing.T) {
+	t.Run("a conflict draws no position, and a lost race neither", func(t *testing.T) {
+		pool := widePool(t)
+		s := openStore(t, pool)
+		appendTo(t, s, "p-1", 1)
+		for _, expected := range []store.Expected{store.NoStream, 2, 8} {
+			_, err := s.Append(t.Context(), stream, expected, events(5))
+			mustConflict(t, err, expected, 1)
+		}
+		winner := begin(t, pool)
+		appendTo(t, s.WithTx(winner), "p-1", 1)
+		lost := make(chan error)
+		for range 5 { // as 5 processes
+			another := openStore(t, pool)
+			go func() {
+				_, err := another.Append(t.Context(), stream, 1, events(5))
+				lost <- err
+			}()
+		}
+		awaitWaiting(t, pool, 5)
+		commit(t, winner)
+		for range 5 {
+			mustConflict(t, <-lost, 1, 2)
+		}
+		appendTo(t, s, "p-1", 1)
+		page, err := s.ReadAll(t.Context(), 0, 10)
+		if err != nil || len(page) != 3 || page[2].Position != 3 {
+			t.Errorf("the log is %+v, error %v, want the positions 1 to 3", page, err)
+		}
+	})
+	t.Run("an open transaction on one stream makes appends to no other wait", func(t *testing.T) {
+		pool := widePool(t)
+		s := openStore(t, pool)
+		open := begin(t, pool)
+		appendTo(t, s.WithTx(open), "busy", 1)
+		var behind sync.WaitGroup
+		for range 8 {
+			behind.Go(func() {
+				if _, err := s.Append(t.Context(), streamOf("busy"), store.Any, events(1)); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		var beside sync.WaitGroup
+		for i := range 50 {
+			beside.Go(func() {
+				if _, err := s.Append(t.Context(), streamOf(fmt.Sprint(i)), store.NoStream, events(1)); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		beside.Wait()
+		commit(t, open)
+		behind.Wait()
+		if got, err := s.Read(t.Context(), streamOf("busy"), 0, 100); err != nil || len(got) != 9 {
+			t.Errorf("%d messages, error %v, want 9", len(got), err)
+		}
+	})
+	for _, level := range []string{"repeatable read", "serializable"} {
+		t.Run("races are decided where the default isolation is "+level, func(t *testing.T) {
+			config := pgtest.Pool(t).Config()
+			config.ConnConfig.RuntimeParams["default_transaction_isolation"] = level
+			pool, err := pgxpool.NewWithConfig(t.Context(), config)
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(pool.Close)
+			const stores, appends = 3, 15
+			var wg sync.WaitGroup
+			for range stores {
+				s := openStore(t, pool)
+				wg.Go(func() { appendEach(t, s, appends) })
+			}
+			wg.Wait()
+			got, err := openStore(t, pool).Read(t.Context(), stream, 0, 1000)
+			if err != nil || len(got) != stores*appends {
+				t.Fatalf("%d messages, error %v, want %d", len(got), err, stores*appends)
+			}
+			for i, m := range got {
+				if m.Version != int64(i)+1 {
+					t.Fatalf("message %d has version %d", i+1, m.Version)
+				}
+			}
+		})
+	}
+	t.Run("those who wait for a stream leave connections to whoever has it", func(t *testing.T) {
+		pool := pgtest.Pool(t)
+		s := openStore(t, pool)
+		open := begin(t, pool)
+		appendTo(t, s.WithTx(open), "p-1", 1)
+		var behind sync.WaitGroup
+		for range int(pool.Config().MaxConns) * 2 {
+			behind.Go(func() {
+				if _, err := s.Append(t.Context(), stream, store.Any, events(1)); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		awaitWaiting(t, pool, 1)
+		mustLog(t, s)
+		appendTo(t, s, "another", 1)
+		commit(t, open)
+		behind.Wait()
+	})
+	t.Run("one that the server refuses fails alone, and those combined with it are written", func(t *testing.T) {
+		pool := widePool(t)
+		s := openStore(t, pool)
+		execAll(t, pool, "ALTER TABLE event_store ADD CONSTRAINT boom CHECK (stream_id <> 'bad')")
+		var wg sync.WaitGroup
+		for i := range 40 {
+			wg.Go(func() {
+				id := fmt.Sprint(i)
+				if i%5 == 0 {
+					id = "bad"
+				}
+				_, err := s.Append(t.Context(), streamOf(id), store.Any, events(1))
+				if bad := err != nil && strings.Contains(err.Error(), "boom"); bad != (id == "bad") {
+					t.Errorf("append to %s: %v", id, err)
+				}
+			})
+		}
+		wg.Wait()
+	})
+	t.Run("10,000 events are appended at once, in order", func(t *testing.T) {
+		s := openStore(t, pgtest.Pool(t))
+		version, err := s.Append(t.Context(), stream, store.NoStream, events(store.MaxEvents))
+		if err != nil || version != store.MaxEvents {
+			t.Fatalf("version %d, error %v", version, err)
+		}
+		got, err := s.ReadAll(t.Context(), 0, store.MaxEvents+1)
+		if err != nil || len(got) != store.MaxEvents {
+			t.Fatalf("%d messages, error %v", len(got), err)
+		}
+		for i, m := range got {
+			if m.Version != int64(i)+1 || m.ID != fmt.Sprint(i) {
+				t.Fatalf("message %d is %s, version %d", i+1, m.ID, m.Version)
+			}
+		}
+	})
+	t.Run("who waits for a stream stops waiting when its context ends", func(t *testing.T) {
+		pool := widePool(t)
+		s := openStore(t, pool)
+		appendTo(t, s.WithTx(begin(t, pool)), "p-1", 1)
+		ctx, cancel := context.WithCancel(t.Context())
+		ended := make(chan error, 1)
+		go func() {
+			_, err := s.Append(ctx, stream, store.Any, events(1))
+			ended <- err
+		}()
+		awaitWaiting(t, pool, 1)
+		cancel()
+		if err := <-ended; !errors.Is(err, context.Canceled) {
+			t.Errorf("got error %v", err)
+		}
+	})
+}
+
+// appendEach appends n events one by one, each at the version it has read, again
+// after each conflict.
+func appendEach(t *testing.T, s *postgres.Store, n int) {
+	var version int64
+	for n > 0 {
+		v, err := s.Append(t.Context(), stream, store.Expected(version), events(1))
+		var conflict *store.ConflictError
+		switch {
+		case err == nil:
+			version = v
+			n--
+		case errors.As(err, &conflict) && conflict.Actual > version:
+			version = conflict.Actual
+		default:
+			t.Errorf("append: %v", err)
+			return
+		}
+	}
+}
+
+// widePool has room for many who wait for each other.
+func widePool(t testing.TB) *pgxpool.Pool {
+	t.Helper()
+	config := pgtest.Pool(t).Config()
+	config.MaxConns = 24
+	pool, err := pgxpool.NewWithConfig(t.Context(), config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(pool.Close)
+	return pool
+}
