@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -59,12 +60,14 @@ ON CONFLICT (consumer, category, stream_id) DO UPDATE SET version = i.version WH
 // It runs after lockMarksSQL, with a snapshot of its own: what was committed
 // while that waited for the locks must be seen, the dead letters too.
 const marksSQL = `
-SELECT i.version, EXISTS (
+SELECT (
+	SELECT i.version FROM {schema}.inbox AS i
+	WHERE i.consumer = $1 AND i.category = s.category AND i.stream_id = s.stream_id
+), EXISTS (
 	SELECT 1 FROM {schema}.dead_letters AS d
 	WHERE d.consumer = $1 AND d.category = s.category AND d.stream_id = s.stream_id
 )
 FROM unnest($2::text[], $3::text[]) WITH ORDINALITY AS s (category, stream_id, k)
-JOIN {schema}.inbox AS i ON i.consumer = $1 AND i.category = s.category AND i.stream_id = s.stream_id
 ORDER BY s.k`
 
 // Marks implements [store.Inbox], in one round trip. In a transaction above READ
@@ -87,9 +90,14 @@ func (s *Store) Marks(ctx context.Context, tx pgx.Tx, consumer string, streams [
 	batch.Queue(s.statements.marks, consumer, categories, ids).Query(func(rows pgx.Rows) error {
 		for rows.Next() {
 			m := store.Mark{Stream: streams[len(marks)]}
-			if err := rows.Scan(&m.Version, &m.Parked); err != nil {
+			var version *int64
+			if err := rows.Scan(&version, &m.Parked); err != nil {
 				return err
 			}
+			if version == nil {
+				return errOldSnapshot
+			}
+			m.Version = *version
 			marks = append(marks, m)
 		}
 		return rows.Err()
@@ -97,11 +105,10 @@ func (s *Store) Marks(ctx context.Context, tx pgx.Tx, consumer string, streams [
 	if err := tx.SendBatch(ctx, batch).Close(); err != nil {
 		return nil, fmt.Errorf("read marks of %s: %w", consumer, err)
 	}
-	if len(marks) != len(streams) {
-		return nil, fmt.Errorf("read marks of %s: %d of %d are there: the transaction has an old snapshot", consumer, len(marks), len(streams))
-	}
 	return marks, nil
 }
+
+var errOldSnapshot = errors.New("the transaction's snapshot is older than the mark: begin it anew, at READ COMMITTED")
 
 const setMarksSQL = `
 INSERT INTO {schema}.inbox (consumer, category, stream_id, version)

@@ -1,0 +1,170 @@
+package postgres
+
+import (
+	"fmt"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/eventus-go/eventus/eventustest/pgtest"
+	"github.com/eventus-go/eventus/store"
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgxpool"
+)
+
+// filled is a store of 20,000 events in 500 streams, with marks and letters, half
+// of the outbox published.
+func filled(t *testing.T) (*Store, *pgxpool.Pool) {
+	t.Helper()
+	pool := pgtest.Pool(t)
+	if err := Migrate(t.Context(), pool, Config{}); err != nil {
+		t.Fatal(err)
+	}
+	s, err := Open(t.Context(), pool, Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, statement := range []string{
+		`INSERT INTO event_store (category, stream_id, version, event_id, type, content_type, data, time, correlation_id, causation_id, actor)
+			SELECT 'product', i % 500, i / 500 + 1, i, 't', 'c', repeat('x', 300)::bytea, now(), '', '', '' FROM generate_series(0, 19999) AS i`,
+		`INSERT INTO outbox SELECT position FROM event_store WHERE position % 2 = 0`,
+		`INSERT INTO snapshots SELECT category, stream_id, 1, version, event_id, 'c', 'x' FROM event_store WHERE version = 20`,
+		`INSERT INTO inbox SELECT c, category, stream_id, version FROM event_store, (VALUES ('a'), ('b'), ('c')) AS c (c) WHERE version = 20`,
+		`INSERT INTO dead_letters SELECT 'a', position, category, stream_id, version, event_id, type, content_type, data, time,
+			correlation_id, causation_id, actor, metadata, 'error', 1, now() FROM event_store WHERE version > 30`,
+		`ANALYZE`,
+	} {
+		if _, err := pool.Exec(t.Context(), statement); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return s, pool
+}
+
+// TestPlans pins that each hot query runs by indexes: no table is scanned, and
+// nothing that grows is sorted. What is sorted in two of them are the statement's
+// own arguments.
+func TestPlans(t *testing.T) {
+	s, pool := filled(t)
+	streams := []any{[]string{"product", "product", "order"}, []string{"1", "2", "1"}}
+	for _, p := range []struct {
+		name, query string
+		args        []any
+		sorts       bool // its arguments
+	}{
+		{"version", s.statements.version, []any{"product", "7"}, false},
+		{"read", s.statements.read, []any{"product", "7", 3, 500}, false},
+		{"read all", s.statements.readAll, []any{100, 500}, false},
+		{"read all from the end", s.statements.readAll, []any{19990, 500}, false},
+		{"unpublished", s.statements.unpublished, []any{500}, false},
+		{"mark published", s.statements.dequeue, []any{[]int64{2, 4, 6}}, false},
+		{"republish", s.statements.republish, []any{19990}, false},
+		{"read snapshot", s.statements.readSnapshot, []any{"product", "7", 1, 500}, false},
+		{"write snapshot", s.statements.writeSnapshot, []any{"product", "7", 1, 30, "c", []byte("x")}, false},
+		{"lock marks", s.statements.lockMarks, append([]any{"a"}, streams...), true},
+		{"marks", s.statements.marks, append([]any{"a"}, streams...), true},
+		{"set marks", s.statements.setMarks, append(append([]any{"a"}, streams...), []int64{1, 2, 3}), false},
+		{"park", s.statements.park, []any{"a", 1, "product", "7", 9, "e", "t", "c", []byte("x"), "2026-01-01", "", "", "", "", "e", 1, "2026-01-01"}, false},
+		{"parked", s.statements.parked, []any{"a", "product", "7", 500}, false},
+		{"unpark", s.statements.unpark, []any{"a", "product", "7", 33}, false},
+		{"parked streams", s.statements.parkedStreams, []any{"a", "product", "7", 50}, false},
+	} {
+		for _, mode := range []string{"force_custom_plan", "force_generic_plan"} {
+			t.Run(fmt.Sprintf("%s runs by an index and without a sort, %s", p.name, mode), func(t *testing.T) {
+				checkPlan(t, explain(t, pool, mode, p.query, p.args), p.sorts)
+			})
+		}
+	}
+}
+
+var sort = regexp.MustCompile(`(?m)^\W*(Incremental )?Sort\b`)
+
+func checkPlan(t *testing.T, plan string, sorts bool) {
+	t.Helper()
+	if strings.Contains(plan, "Seq Scan") || !sorts && sort.MatchString(plan) {
+		t.Errorf("the plan is\n%s", plan)
+	}
+}
+
+// explain returns a statement's plan, as a prepared one has it.
+func explain(t *testing.T, pool *pgxpool.Pool, mode, query string, args []any) string {
+	t.Helper()
+	tx, err := pool.Begin(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer tx.Rollback(t.Context())
+	literals := make([]string, len(args))
+	for i, arg := range args {
+		switch arg := arg.(type) {
+		case []string:
+			literals[i] = "'{" + strings.Join(arg, ",") + "}'"
+		case []int64:
+			literals[i] = "'{" + strings.Trim(strings.ReplaceAll(fmt.Sprint(arg), " ", ","), "[]") + "}'"
+		case []byte:
+			literals[i] = "'" + string(arg) + "'"
+		default:
+			literals[i] = fmt.Sprintf("'%v'", arg)
+		}
+	}
+	for _, statement := range []string{"SET LOCAL plan_cache_mode = " + mode, "PREPARE hot AS " + query} {
+		if _, err := tx.Exec(t.Context(), statement, pgx.QueryExecModeSimpleProtocol); err != nil {
+			t.Fatal(err)
+		}
+	}
+	defer tx.Exec(t.Context(), "DEALLOCATE hot")
+	rows, err := tx.Query(t.Context(), "EXPLAIN (COSTS OFF) EXECUTE hot("+strings.Join(literals, ", ")+")", pgx.QueryExecModeSimpleProtocol)
+	if err != nil {
+		t.Fatal(err)
+	}
+	lines, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	if err != nil {
+		t.Fatal(err)
+	}
+	return strings.Join(lines, "\n")
+}
+
+// TestPlansOfAppend has auto_explain tell the plans of the statements inside
+// append_events, as notices.
+func TestPlansOfAppend(t *testing.T) {
+	s, pool := filled(t)
+	var plans strings.Builder
+	config := pool.Config()
+	config.MaxConns = 1
+	config.ConnConfig.OnNotice = func(_ *pgconn.PgConn, n *pgconn.Notice) { plans.WriteString(n.Message + "\n") }
+	loud, err := pgxpool.NewWithConfig(t.Context(), config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer loud.Close()
+	if _, err := loud.Exec(t.Context(), "LOAD 'auto_explain'"); err != nil {
+		t.Skipf("the server has no auto_explain for this role: %v", err)
+	}
+	for _, set := range []string{"auto_explain.log_min_duration = 0", "auto_explain.log_nested_statements = on", "auto_explain.log_level = notice"} {
+		if _, err := loud.Exec(t.Context(), "SET "+set); err != nil {
+			t.Fatal(err)
+		}
+	}
+	one, two := newRequest("7", store.Any, 3), newRequest("8", store.Any, 2)
+	for _, batch := range [][]*request{{one}, {one, two}} {
+		for range 7 { // until the plans are generic ones
+			plans.Reset()
+			if err := s.appendTo(t.Context(), loud, false, batch); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if got := plans.String(); strings.Count(got, "Index Only Scan Backward using event_store_stream_version") != 1 || strings.Contains(got, "Seq Scan") {
+			t.Errorf("the plans are\n%s", got)
+		}
+	}
+}
+
+func newRequest(id string, expected store.Expected, n int) *request {
+	r := &request{stream: store.Stream{Category: "product", ID: id}, expected: expected, done: make(chan struct{})}
+	for i := range n {
+		r.events = append(r.events, store.Event{ID: fmt.Sprint(i), Type: "t", ContentType: "c", Time: time.Unix(1, 0)})
+	}
+	return r
+}

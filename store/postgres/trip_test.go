@@ -1,0 +1,131 @@
+package postgres_test
+
+import (
+	"context"
+	"net"
+	"sync/atomic"
+	"testing"
+
+	"github.com/eventus-go/eventus/eventustest/pgtest"
+	"github.com/eventus-go/eventus/store"
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+)
+
+// trips counts how often a connection turns from writing to reading: round
+// trips as the network sees them, whatever the driver calls them.
+type trips struct {
+	n       atomic.Int64
+	writing atomic.Bool
+}
+
+func (c *trips) pool(t testing.TB, pool *pgxpool.Pool) *pgxpool.Pool {
+	t.Helper()
+	config := pool.Config()
+	config.MaxConns = 1
+	dial := config.ConnConfig.DialFunc
+	config.ConnConfig.DialFunc = func(ctx context.Context, network, address string) (net.Conn, error) {
+		conn, err := dial(ctx, network, address)
+		return countedConn{conn, c}, err
+	}
+	counted, err := pgxpool.NewWithConfig(t.Context(), config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(counted.Close)
+	return counted
+}
+
+type countedConn struct {
+	net.Conn
+	trips *trips
+}
+
+func (c countedConn) Write(p []byte) (int, error) {
+	c.trips.writing.Store(true)
+	return c.Conn.Write(p)
+}
+
+func (c countedConn) Read(p []byte) (int, error) {
+	n, err := c.Conn.Read(p)
+	if n > 0 && c.trips.writing.Swap(false) {
+		c.trips.n.Add(1)
+	}
+	return n, err
+}
+
+func TestRoundTrips(t *testing.T) {
+	var count trips
+	pool := count.pool(t, pgtest.Pool(t))
+	s := openStore(t, pool)
+	appendTo(t, s, "p-1", 9)
+	if err := s.WriteSnapshot(t.Context(), store.Snapshot{Stream: stream, Schema: 1, Version: 5, ContentType: "c"}); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		what string
+		want int64
+		call func(ctx context.Context) error
+	}{
+		{"an append of 1 event", 1, func(ctx context.Context) error {
+			_, err := s.Append(ctx, streamOf("1"), store.Any, events(1))
+			return err
+		}},
+		{"an append of 100 events", 1, func(ctx context.Context) error {
+			_, err := s.Append(ctx, streamOf("1"), store.Any, events(100))
+			return err
+		}},
+		{"a conflict", 1, func(ctx context.Context) error {
+			_, err := s.Append(ctx, streamOf("1"), 1<<40, events(1))
+			mustConflict(t, err, 1<<40, err.(*store.ConflictError).Actual)
+			return nil
+		}},
+		{"a read of a stream", 1, func(ctx context.Context) error {
+			_, err := s.Read(ctx, stream, 0, 100)
+			return err
+		}},
+		{"a read of a snapshot with its tail", 1, func(ctx context.Context) error {
+			snap, tail, err := s.ReadSnapshot(ctx, stream, 1, 100)
+			if snap.Version != 5 || len(tail) != 4 {
+				t.Errorf("version %d and %d messages", snap.Version, len(tail))
+			}
+			return err
+		}},
+		{"a page of the log without holes", 1, func(ctx context.Context) error {
+			_, err := s.ReadAll(ctx, 0, 100)
+			return err
+		}},
+		{"a page of the outbox", 1, func(ctx context.Context) error {
+			_, err := s.Unpublished(ctx, 5)
+			return err
+		}},
+		{"marking it", 1, func(ctx context.Context) error { return s.MarkPublished(ctx, []int64{1, 2}) }},
+		{"a transaction with marks read and set", 4, func(ctx context.Context) error {
+			return s.InTx(ctx, func(ctx context.Context, tx pgx.Tx) error {
+				marks, err := s.Marks(ctx, tx, "c", []store.Stream{stream, {}})
+				if err != nil {
+					return err
+				}
+				return s.SetMarks(ctx, tx, "c", marks)
+			})
+		}},
+		{"a transaction with an append", 3, func(ctx context.Context) error {
+			return s.InTx(ctx, func(ctx context.Context, tx pgx.Tx) error {
+				_, err := s.WithTx(tx).Append(ctx, stream, store.Any, events(100))
+				return err
+			})
+		}},
+	} {
+		var took int64
+		for range 3 { // the first ones prepare the statements
+			before := count.n.Load()
+			if err := c.call(t.Context()); err != nil {
+				t.Fatalf("%s: %v", c.what, err)
+			}
+			took = count.n.Load() - before
+		}
+		if took != c.want {
+			t.Errorf("%s took %d round trips, want %d", c.what, took, c.want)
+		}
+	}
+}
