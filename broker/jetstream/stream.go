@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 
+	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 )
 
@@ -40,9 +41,36 @@ func (b *Broker) ensureStream(ctx context.Context) error {
 		}
 	}
 	if err != nil {
-		return fmt.Errorf("stream %s for subjects %s: %w", want.Name, want.Subjects[0], err)
+		return fmt.Errorf("stream %s for subjects %s: %w", want.Name, want.Subjects[0], cured(ctx, err))
 	}
 	return compare(stream.CachedInfo().Config, want)
+}
+
+// The server's codes for what the client has no error for
+// (jetstream_errors_generated.go).
+const (
+	codeSubjectsOverlap      = 10065
+	codeReplicasNotSupported = 10074
+)
+
+// cured adds what to do about an error of the server, where that is known.
+func cured(ctx context.Context, err error) error {
+	cure := ""
+	switch {
+	case errors.Is(err, nats.ErrNoResponders):
+		cure = "the server has no JetStream: start it with -js, or with a jetstream block in its configuration"
+	case errors.Is(err, jetstream.ErrJetStreamNotEnabledForAccount):
+		cure = "set jetstream: enabled for this user's account in the server's configuration"
+	case errors.Is(err, &jetstream.APIError{ErrorCode: codeSubjectsOverlap}):
+		cure = "choose another Config.Prefix, or name the stream that has these subjects as Config.Stream"
+	case errors.Is(err, &jetstream.APIError{ErrorCode: codeReplicasNotSupported}):
+		cure = "set Config.Replicas to 1, or connect to a cluster"
+	case errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil:
+		cure = "the server takes requests and JetStream does not answer: wait until the cluster has a leader, or give the user the rights to $JS.API.> and _INBOX.>"
+	default:
+		return err
+	}
+	return fmt.Errorf("%w; %s", err, cure)
 }
 
 // compare reports the first setting in which a stream differs so that messages

@@ -29,6 +29,11 @@ type Config struct {
 	// Empty means no listener at all: only [Server.Connect] reaches the server.
 	Addr string
 
+	// File is a nats-server configuration for what Config has no field for:
+	// authorization, tls, accounts, a cluster. What it says of addresses for
+	// clients, JetStream's folder and logs does not count. Empty means none.
+	File string
+
 	// SyncAlways makes the server flush each message to disk before it confirms
 	// it (sync_interval: always). Without it the server flushes every
 	// SyncInterval, and a power loss takes confirmed messages with it.

@@ -89,6 +89,7 @@ func TestErrors(t *testing.T) {
 		"a port in use":   {natsd.Config{Dir: t.TempDir(), Addr: strings.TrimPrefix(running.URL(), "nats://")}, "address already in use: choose another Addr"},
 		"no port":         {natsd.Config{Dir: t.TempDir(), Addr: "127.0.0.1"}, "want for example 127.0.0.1:4222"},
 		"a bad port":      {natsd.Config{Dir: t.TempDir(), Addr: "127.0.0.1:x"}, "port is not a number"},
+		"no such file":    {natsd.Config{Dir: t.TempDir(), File: file + "x"}, "File: "},
 		"all interfaces":  {natsd.Config{Dir: t.TempDir(), Addr: "0.0.0.0:0"}, "not a loopback address"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -18,16 +18,18 @@ func (c Config) options() (*server.Options, error) {
 	if c.Dir == "" {
 		return nil, errors.New("Dir is empty: name the folder for JetStream's files")
 	}
-	opts := &server.Options{
-		ServerName:             "natsd",
-		DontListen:             true,
-		JetStream:              true,
-		StoreDir:               c.Dir,
-		SyncAlways:             c.SyncAlways,
-		SyncInterval:           c.SyncInterval,
-		NoSigs:                 true,
-		DisableJetStreamBanner: true,
+	opts, err := c.file()
+	if err != nil {
+		return nil, err
 	}
+	opts.ServerName = cmp.Or(opts.ServerName, "natsd")
+	opts.DontListen = true
+	opts.JetStream = true
+	opts.StoreDir = c.Dir
+	opts.SyncAlways = opts.SyncAlways || c.SyncAlways
+	opts.SyncInterval = cmp.Or(c.SyncInterval, opts.SyncInterval)
+	opts.NoSigs = true
+	opts.DisableJetStreamBanner = true
 	if c.Addr == "" {
 		return opts, nil
 	}
@@ -38,6 +40,18 @@ func (c Config) options() (*server.Options, error) {
 	opts.DontListen, opts.Host, opts.Port = false, host, port
 	if port == 0 {
 		opts.Port = server.RANDOM_PORT
+	}
+	return opts, nil
+}
+
+// file returns the options to start from.
+func (c Config) file() (*server.Options, error) {
+	if c.File == "" {
+		return &server.Options{}, nil
+	}
+	opts, err := server.ProcessConfigFile(c.File)
+	if err != nil {
+		return nil, fmt.Errorf("File: %w", err)
 	}
 	return opts, nil
 }
