@@ -51,6 +51,7 @@ func (s *Store) lead(ctx context.Context, own *request) {
 	defer func() { <-s.senders }()
 	if ctx.Err() != nil && s.queue.remove(own) {
 		own.err = ctx.Err()
+		close(own.done)
 		return
 	}
 	for !own.isDone() {
@@ -130,8 +131,31 @@ func (s *Store) appendAlone(ctx context.Context, r *request) {
 
 const appendSQL = `SELECT {schema}.append_events($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)`
 
+const appendOneSQL = `SELECT {schema}.append_event($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)`
+
+// appendOne is appendTo for one event.
+func (s *Store) appendOne(ctx context.Context, db querier, wait bool, r *request) error {
+	e := &r.events[0]
+	fields, err := fieldsJSON(e)
+	if err != nil {
+		return err
+	}
+	var found *int64
+	err = db.QueryRow(ctx, s.statements.appendOne, int32(logLock), s.schemaKey, wait, r.stream.Category, r.stream.ID, int64(r.expected),
+		e.ID, e.Type, e.ContentType, bytea(e.Data), timestamp(e.Time),
+		e.Metadata.CorrelationID, e.Metadata.CausationID, e.Metadata.Actor, fields).Scan(&found)
+	if err != nil {
+		return fmt.Errorf("append: %w", err)
+	}
+	settle([]*request{r}, []*int64{found})
+	return nil
+}
+
 // appendTo writes a batch and sets the results, unless it returns an error.
 func (s *Store) appendTo(ctx context.Context, db querier, wait bool, batch []*request) error {
+	if len(batch) == 1 && len(batch[0].events) == 1 {
+		return s.appendOne(ctx, db, wait, batch[0])
+	}
 	args, err := s.appendArgs(wait, batch)
 	if err != nil {
 		return err

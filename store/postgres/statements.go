@@ -9,7 +9,7 @@ import (
 // statements are the store's statements with the name of its schema in them: no
 // search_path, which is a session's, can lead them elsewhere.
 type statements struct {
-	append, version                     string
+	append, appendOne, version          string
 	read, readAll, holders, holdup      string
 	unpublished, dequeue, republish     string
 	readSnapshot, writeSnapshot         string
@@ -23,7 +23,7 @@ type statements struct {
 func newStatements(schema string) statements {
 	in := func(text string) string { return qualify(schema, text) }
 	return statements{
-		append: in(appendSQL), version: in(versionSQL),
+		append: in(appendSQL), appendOne: in(appendOneSQL), version: in(versionSQL),
 		read: in(readSQL), readAll: in(readAllSQL), holders: in(holdersSQL), holdup: in(holdupSQL),
 		unpublished: in(unpublishedSQL), dequeue: in(dequeueSQL), republish: in(republishSQL),
 		readSnapshot: in(readSnapshotSQL), writeSnapshot: in(writeSnapshotSQL),

@@ -163,3 +163,41 @@ BEGIN
 	RETURN found;
 END
 $$;
+
+-- append_event is append_events for one event of one stream: the same locks and
+-- the same answer, NULL for a stream that somebody else is appending to, without
+-- the price of its arrays. Most appends are this one.
+CREATE FUNCTION append_event(
+	log_lock integer, schema_key integer, wait boolean,
+	category text, stream_id text, expected bigint,
+	event_id text, type text, content_type text, data bytea, at timestamptz,
+	correlation_id text, causation_id text, actor text, metadata text
+) RETURNS bigint LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+#variable_conflict use_variable
+DECLARE
+	stream_key CONSTANT bigint := hashtextextended(category || ' ' || stream_id, schema_key);
+	found  bigint;
+	placed bigint;
+BEGIN
+	IF wait THEN
+		PERFORM pg_advisory_xact_lock(stream_key);
+	ELSIF NOT pg_try_advisory_xact_lock(stream_key) THEN
+		RETURN NULL;
+	END IF;
+	found := coalesce((
+		SELECT e.version FROM event_store AS e
+		WHERE e.category = append_event.category AND e.stream_id = append_event.stream_id
+		ORDER BY e.version DESC LIMIT 1), 0);
+	IF expected NOT IN (-1, found) THEN
+		RETURN found;
+	END IF;
+	PERFORM pg_advisory_xact_lock_shared(log_lock, schema_key);
+	INSERT INTO event_store AS e (category, stream_id, version, event_id, type, content_type, data, time,
+		correlation_id, causation_id, actor, metadata)
+	VALUES (category, stream_id, found + 1, event_id, type, content_type, data, at,
+		correlation_id, causation_id, actor, nullif(metadata, '')::jsonb)
+	RETURNING e.position INTO placed;
+	INSERT INTO outbox (position) VALUES (placed);
+	RETURN found;
+END
+$$;
