@@ -554,3 +554,14 @@ func (f tracer) TraceQueryStart(ctx context.Context, _ *pgx.Conn, data pgx.Trace
 }
 
 func (f tracer) TraceQueryEnd(context.Context, *pgx.Conn, pgx.TraceQueryEndData) {}
+
+// awaitBlocked returns when a session of this database waits for another's lock.
+func awaitBlocked(t testing.TB, pool *pgxpool.Pool) {
+	t.Helper()
+	for blocked := false; !blocked; {
+		if err := pool.QueryRow(t.Context(), `SELECT EXISTS (SELECT FROM pg_stat_activity
+			WHERE datname = current_database() AND wait_event_type = 'Lock' AND cardinality(pg_blocking_pids(pid)) > 0)`).Scan(&blocked); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
