@@ -3,12 +3,13 @@
 GO          ?= go
 STATICCHECK ?= honnef.co/go/tools/cmd/staticcheck@v0.8.2
 KILLS       ?= 50
+COMMANDS    ?= 20000
 FUZZTIME    ?= 1m
 BENCH       ?= .
 FLAGS       ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help up test race lint crash fuzz bench tidy ci
+.PHONY: help up test race lint crash soak fuzz bench tidy ci
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
@@ -27,6 +28,9 @@ lint: ## gofmt, go vet, staticcheck, go.mod
 
 crash: ## kill processes that write, KILLS times
 	EVENTUS_KILLS=$(KILLS) .ci/run crash
+
+soak: ## COMMANDS commands on PostgreSQL and NATS while everything is killed in turn
+	EVENTUS_SOAK=$(COMMANDS) $(GO) test -count=1 -v -run '^TestSoak$$' ./product/cmd/productd
 
 fuzz: ## run each fuzz target for FUZZTIME
 	FUZZTIME=$(FUZZTIME) .ci/run fuzz

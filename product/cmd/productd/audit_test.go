@@ -19,6 +19,7 @@ type audit[Tx any] struct {
 	*database[Tx]
 	// count scans the one row of a query, whatever the dialect.
 	count func(ctx context.Context, query string, into ...any) error
+	exec  func(ctx context.Context, statement string) error
 }
 
 func auditSQLite(t *testing.T, file string) audit[*sql.Tx] {
@@ -33,9 +34,16 @@ func auditSQLite(t *testing.T, file string) audit[*sql.Tx] {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = db.Close() })
-	return audit[*sql.Tx]{d, func(ctx context.Context, query string, into ...any) error {
-		return db.QueryRowContext(ctx, query).Scan(into...)
-	}}
+	return audit[*sql.Tx]{
+		database: d,
+		count: func(ctx context.Context, query string, into ...any) error {
+			return db.QueryRowContext(ctx, query).Scan(into...)
+		},
+		exec: func(ctx context.Context, statement string) error {
+			_, err := db.ExecContext(ctx, statement)
+			return err
+		},
+	}
 }
 
 func auditPostgres(t *testing.T, url string) audit[pgx.Tx] {
@@ -50,9 +58,16 @@ func auditPostgres(t *testing.T, url string) audit[pgx.Tx] {
 		t.Fatal(err)
 	}
 	t.Cleanup(pool.Close)
-	return audit[pgx.Tx]{d, func(ctx context.Context, query string, into ...any) error {
-		return pool.QueryRow(ctx, query).Scan(into...)
-	}}
+	return audit[pgx.Tx]{
+		database: d,
+		count: func(ctx context.Context, query string, into ...any) error {
+			return pool.QueryRow(ctx, query).Scan(into...)
+		},
+		exec: func(ctx context.Context, statement string) error {
+			_, err := pool.Exec(ctx, statement)
+			return err
+		},
+	}
 }
 
 // waitForViews waits until the read model has as many versions as the store.

@@ -66,9 +66,12 @@ func TestProcessesShareTheWork(t *testing.T) {
 		clients.Go(func() {
 			for n := range products {
 				id := fmt.Sprintf("%d-%d", i, n)
-				send(t, t.Context(), acks, id, http.MethodPost, url+"/products", fmt.Sprintf(`{"id":%q,"name":"n","price":{"amount":1,"currency":"EUR"}}`, id))
+				created := send(t.Context(), acks, id, http.MethodPost, url+"/products", fmt.Sprintf(`{"id":%q,"name":"n","price":{"amount":1,"currency":"EUR"}}`, id))
 				// Another process changes what this one has made.
-				send(t, t.Context(), acks, id, http.MethodPut, urls[(i+1)%len(urls)]+"/products/"+id+"/name", `{"name":"renamed"}`)
+				renamed := send(t.Context(), acks, id, http.MethodPut, urls[(i+1)%len(urls)]+"/products/"+id+"/name", `{"name":"renamed"}`)
+				if created != http.StatusCreated || renamed != http.StatusOK {
+					t.Errorf("%s: got %d and %d", id, created, renamed)
+				}
 				// And a third one shows it.
 				if got := get(t, urls[(i+2)%len(urls)]+"/products/"+id+"?wait=2"); !strings.Contains(got, "renamed") {
 					t.Errorf("got %s", got)

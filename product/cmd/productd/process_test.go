@@ -18,11 +18,14 @@ import (
 const asProductd = "EVENTUS_TEST_AS_PRODUCTD"
 
 func TestMain(m *testing.M) {
-	if os.Getenv(asProductd) != "" {
+	if os.Getenv(asProductd) != "" || os.Getenv(asNATS) != "" {
 		go func() { // its input ends when the test that started it has died
 			_, _ = io.Copy(io.Discard, os.Stdin)
 			os.Exit(2)
 		}()
+		if os.Getenv(asNATS) != "" {
+			serveNATS()
+		}
 		main()
 		return
 	}
