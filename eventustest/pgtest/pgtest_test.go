@@ -188,6 +188,25 @@ func child(t *testing.T, env ...string) *exec.Cmd {
 	return cmd
 }
 
+func TestTheEnvironmentNamesTheServer(t *testing.T) {
+	if os.Getenv("PGTEST_CHILD") != "" {
+		if _, err := pgtest.Pool(t).Exec(t.Context(), "CREATE TABLE public.of_the_child AS SELECT 'was here' AS v"); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	s := pgtest.Start(t, pgtest.Options{})
+	if out, err := child(t, "EVENTUS_TEST_POSTGRES="+s.URL()+"&application_name=child").CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	if got := value(t, s.URL(), "SELECT v FROM public.of_the_child"); got != "was here" {
+		t.Errorf("got %q", got)
+	}
+	if got := value(t, s.URL(), "SELECT count(*)::text FROM pg_namespace WHERE nspname LIKE 'test_%'"); got != "0" {
+		t.Errorf("the child left %s schemas", got)
+	}
+}
+
 func TestAWrongURLIsToldOnce(t *testing.T) {
 	if os.Getenv("PGTEST_CHILD") != "" {
 		pgtest.Pool(t)

@@ -54,6 +54,7 @@ func joinMessaging(ctx context.Context, servers string, log *slog.Logger) (*mess
 func connection(log *slog.Logger) []nats.Option {
 	return []nats.Option{
 		nats.Name("productd"), nats.ReconnectBufSize(-1), nats.MaxReconnects(-1),
+		nats.IgnoreAuthErrorAbort(), // a server that is being reconfigured may turn clients away for a while
 		nats.DisconnectErrHandler(func(_ *nats.Conn, err error) {
 			if err != nil {
 				log.Warn("NATS is gone, connecting again", slog.Any("error", err))
