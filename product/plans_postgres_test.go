@@ -32,11 +32,11 @@ func TestPlansPostgres(t *testing.T) {
 		statement string
 		args      []any
 	}{
-		"get":              {getViewPostgres, []any{"p-7"}},
-		"list":             {listViewsPostgres, []any{"p-7", 50}},
-		"set name":         {setViewNamePostgres, []any{"Gadget", 2, "p-7"}},
-		"set price":        {setViewPricePostgres, []any{1, "EUR", 2, "p-7"}},
-		"set discontinued": {setViewDiscontinuedPostgres, []any{2, "p-7"}},
+		"get":              {getView, []any{"p-7"}},
+		"list":             {listViews, []any{"p-7", 50}},
+		"set name":         {setViewName, []any{"Gadget", 2, "p-7"}},
+		"set price":        {setViewPrice, []any{1, "EUR", 2, "p-7"}},
+		"set discontinued": {setViewDiscontinued, []any{2, "p-7"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			got := planPostgres(t, pool, c.statement, c.args)

@@ -26,11 +26,11 @@ func TestPlansSQLite(t *testing.T) {
 		args      int
 		want      string
 	}{
-		"get":              {getViewSQLite, 1, "SEARCH product_views USING PRIMARY KEY (id=?)"},
-		"list":             {listViewsSQLite, 2, "SEARCH product_views USING PRIMARY KEY (id>?)"},
-		"set name":         {setViewNameSQLite, 3, "SEARCH product_views USING PRIMARY KEY (id=?)"},
-		"set price":        {setViewPriceSQLite, 4, "SEARCH product_views USING PRIMARY KEY (id=?)"},
-		"set discontinued": {setViewDiscontinuedSQLite, 2, "SEARCH product_views USING PRIMARY KEY (id=?)"},
+		"get":              {getView, 1, "SEARCH product_views USING PRIMARY KEY (id=?)"},
+		"list":             {listViews, 2, "SEARCH product_views USING PRIMARY KEY (id>?)"},
+		"set name":         {setViewName, 3, "SEARCH product_views USING PRIMARY KEY (id=?)"},
+		"set price":        {setViewPrice, 4, "SEARCH product_views USING PRIMARY KEY (id=?)"},
+		"set discontinued": {setViewDiscontinued, 2, "SEARCH product_views USING PRIMARY KEY (id=?)"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if got := planSQLite(t, db, c.statement, c.args); got != c.want {

@@ -28,13 +28,9 @@ func OpenSQLiteViews(ctx context.Context, db *sql.DB) (*SQLiteViews, error) {
 	return &SQLiteViews{db}, nil
 }
 
-const getViewSQLite = `
-SELECT id, name, amount, currency, discontinued, version, changes
-FROM product_views WHERE id = ?`
-
 // Get implements [Views].
 func (v *SQLiteViews) Get(ctx context.Context, id string) (View, error) {
-	view, err := scanViewSQLite(v.db.QueryRowContext(ctx, getViewSQLite, id))
+	view, err := scanView(v.db.QueryRowContext(ctx, getView, id))
 	if errors.Is(err, sql.ErrNoRows) {
 		err = eventus.ErrNotFound
 	}
@@ -44,20 +40,16 @@ func (v *SQLiteViews) Get(ctx context.Context, id string) (View, error) {
 	return view, nil
 }
 
-const listViewsSQLite = `
-SELECT id, name, amount, currency, discontinued, version, changes
-FROM product_views WHERE id > ? ORDER BY id LIMIT ?`
-
 // List implements [Views].
 func (v *SQLiteViews) List(ctx context.Context, after string, limit int) ([]View, error) {
-	rows, err := v.db.QueryContext(ctx, listViewsSQLite, after, limit)
+	rows, err := v.db.QueryContext(ctx, listViews, after, limit)
 	if err != nil {
 		return nil, fmt.Errorf("list products: %w", err)
 	}
 	defer rows.Close()
 	var views []View
 	for rows.Next() {
-		view, err := scanViewSQLite(rows)
+		view, err := scanView(rows)
 		if err != nil {
 			return nil, fmt.Errorf("list products: %w", err)
 		}
@@ -66,42 +58,24 @@ func (v *SQLiteViews) List(ctx context.Context, after string, limit int) ([]View
 	return views, rows.Err()
 }
 
-func scanViewSQLite(row interface{ Scan(...any) error }) (v View, err error) {
-	err = row.Scan(&v.ID, &v.Name, &v.Price.Amount, &v.Price.Currency, &v.Discontinued, &v.Version, &v.Changes)
-	return v, err
-}
-
-const insertViewSQLite = `
-INSERT INTO product_views (id, version, name, amount, currency, discontinued, changes)
-VALUES (?, ?, ?, ?, ?, FALSE, 1)`
-
 // Insert implements [ViewWriter].
 func (v *SQLiteViews) Insert(ctx context.Context, tx *sql.Tx, id string, version int64, name string, price Money) error {
-	return v.change(ctx, tx, id, insertViewSQLite, id, version, name, price.Amount, price.Currency)
+	return v.change(ctx, tx, id, insertView, id, version, name, price.Amount, price.Currency)
 }
-
-const setViewNameSQLite = `
-UPDATE product_views SET name = ?, version = ?, changes = changes + 1 WHERE id = ?`
 
 // SetName implements [ViewWriter].
 func (v *SQLiteViews) SetName(ctx context.Context, tx *sql.Tx, id string, version int64, name string) error {
-	return v.change(ctx, tx, id, setViewNameSQLite, name, version, id)
+	return v.change(ctx, tx, id, setViewName, name, version, id)
 }
-
-const setViewPriceSQLite = `
-UPDATE product_views SET amount = ?, currency = ?, version = ?, changes = changes + 1 WHERE id = ?`
 
 // SetPrice implements [ViewWriter].
 func (v *SQLiteViews) SetPrice(ctx context.Context, tx *sql.Tx, id string, version int64, price Money) error {
-	return v.change(ctx, tx, id, setViewPriceSQLite, price.Amount, price.Currency, version, id)
+	return v.change(ctx, tx, id, setViewPrice, price.Amount, price.Currency, version, id)
 }
-
-const setViewDiscontinuedSQLite = `
-UPDATE product_views SET discontinued = TRUE, version = ?, changes = changes + 1 WHERE id = ?`
 
 // SetDiscontinued implements [ViewWriter].
 func (v *SQLiteViews) SetDiscontinued(ctx context.Context, tx *sql.Tx, id string, version int64) error {
-	return v.change(ctx, tx, id, setViewDiscontinuedSQLite, version, id)
+	return v.change(ctx, tx, id, setViewDiscontinued, version, id)
 }
 
 // change runs a statement that writes the one row of a product.
@@ -118,6 +92,6 @@ func (v *SQLiteViews) change(ctx context.Context, tx *sql.Tx, id, statement stri
 
 // Clear implements [ViewWriter].
 func (v *SQLiteViews) Clear(ctx context.Context, tx *sql.Tx) error {
-	_, err := tx.ExecContext(ctx, `DELETE FROM product_views`)
+	_, err := tx.ExecContext(ctx, clearViews)
 	return err
 }
