@@ -13,7 +13,8 @@
 //     schemas in that database.
 //  2. PostgreSQL's programs on this machine: those on the PATH, else the newest
 //     of the usual folders of Debian, Fedora, Homebrew and Postgres.app. Each
-//     test binary makes a cluster of its own in a temporary folder.
+//     test binary makes a cluster of its own in a temporary folder. To test with
+//     another version, put its folder at the front of the PATH.
 //  3. A Docker engine, which runs the image postgres:18-alpine.
 //
 // Without any of them the test is skipped, and the reason names the cure.

@@ -89,7 +89,7 @@ func findPrograms() string {
 func complete(dir string) bool {
 	return !slices.ContainsFunc(programs, func(name string) bool {
 		info, err := os.Stat(filepath.Join(dir, name))
-		return err != nil || info.IsDir()
+		return err != nil || info.IsDir() || info.Mode()&0o111 == 0
 	})
 }
 
