@@ -86,6 +86,13 @@ func TestAppend(t *testing.T) {
 			for range stores {
 				s := openStore(t, pool)
 				wg.Go(func() { appendEach(t, s, appends) })
+				wg.Go(func() {
+					for range appends {
+						if _, err := s.Append(t.Context(), streamOf("of any version"), store.Any, events(1)); err != nil {
+							t.Error(err)
+						}
+					}
+				})
 			}
 			wg.Wait()
 			got, err := openStore(t, pool).Read(t.Context(), stream, 0, 1000)
