@@ -25,6 +25,10 @@
 //
 // # The connection
 //
+// Credentials, TLS and the servers of a cluster are options of the connection,
+// which the caller makes; Config.Replicas says on how many servers of a cluster
+// a message is kept.
+//
 // Connect with nats.ReconnectBufSize(-1) and nats.MaxReconnects(-1). Without
 // the first, the client keeps what is published while it reconnects and sends
 // it later, perhaps after the same messages were published again. [Broker] does
