@@ -109,7 +109,7 @@ func (r *Runner[Tx, E]) Run(ctx context.Context) error {
 		if ctx.Err() != nil {
 			break
 		}
-		if time.Now().Sub(started) > pause.Longest {
+		if time.Since(started) > pause.Longest {
 			failures = pause.AfterFailures()
 		}
 		d, _ := failures.Next()
