@@ -7,10 +7,14 @@ import (
 	"github.com/eventus-go/eventus/store"
 )
 
-// The column of event_store stands in no output twice: outbox only leads to it.
+// OFFSET 0 keeps the event a look-up for each row of the outbox. A merge of the
+// two tables, which the planner likes for a short outbox, walks over all that was
+// ever published.
 const unpublishedSQL = `
-SELECT ` + messageColumns + ` FROM {schema}.outbox JOIN {schema}.event_store USING (position)
-ORDER BY position LIMIT $1`
+SELECT m.* FROM {schema}.outbox AS o CROSS JOIN LATERAL (
+	SELECT ` + messageColumns + ` FROM {schema}.event_store AS e WHERE e.position = o.position OFFSET 0
+) AS m
+ORDER BY o.position LIMIT $1`
 
 // Unpublished implements [store.Outbox].
 func (s *Store) Unpublished(ctx context.Context, limit int) ([]store.Message, error) {

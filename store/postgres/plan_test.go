@@ -14,8 +14,8 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 )
 
-// filled is a store of 20,000 events in 500 streams, with marks and letters, half
-// of the outbox published.
+// filled is a store of 20,000 events in 500 streams, with marks and letters, all
+// published but the last 1,000.
 func filled(t *testing.T) (*Store, *pgxpool.Pool) {
 	t.Helper()
 	pool := pgtest.Pool(t)
@@ -29,7 +29,7 @@ func filled(t *testing.T) (*Store, *pgxpool.Pool) {
 	for _, statement := range []string{
 		`INSERT INTO event_store (category, stream_id, version, event_id, type, content_type, data, time, correlation_id, causation_id, actor)
 			SELECT 'product', i % 500, i / 500 + 1, i, 't', 'c', repeat('x', 300)::bytea, now(), '', '', '' FROM generate_series(0, 19999) AS i`,
-		`INSERT INTO outbox SELECT position FROM event_store WHERE position % 2 = 0`,
+		`INSERT INTO outbox SELECT position FROM event_store WHERE position > 19000`,
 		`INSERT INTO snapshots SELECT category, stream_id, 1, version, event_id, 'c', 'x' FROM event_store WHERE version = 20`,
 		`INSERT INTO inbox SELECT c, category, stream_id, version FROM event_store, (VALUES ('a'), ('b'), ('c')) AS c (c) WHERE version = 20`,
 		`INSERT INTO dead_letters SELECT 'a', position, category, stream_id, version, event_id, type, content_type, data, time,
@@ -83,7 +83,7 @@ var sort = regexp.MustCompile(`(?m)^\W*(Incremental )?Sort\b`)
 
 func checkPlan(t *testing.T, plan string, sorts bool) {
 	t.Helper()
-	if strings.Contains(plan, "Seq Scan") || !sorts && sort.MatchString(plan) {
+	if strings.Contains(plan, "Seq Scan") || strings.Contains(plan, "Merge Join") || !sorts && sort.MatchString(plan) {
 		t.Errorf("the plan is\n%s", plan)
 	}
 }
