@@ -426,10 +426,23 @@ func TestCrashOfTheServer(t *testing.T) {
 	mustLog(t, openStore(t, pool), "a", "b", "c")
 }
 
+// without skips a test for want of a program, or fails it where PostgreSQL is
+// required.
+func without(t *testing.T, cure string) {
+	t.Helper()
+	if os.Getenv("EVENTUS_REQUIRE_POSTGRES") == "1" {
+		t.Fatal(cure)
+	}
+	t.Skip(cure)
+}
+
 // TestDumpAndRestore moves a store with holes into a cluster that has counted
 // far fewer transactions.
 func TestDumpAndRestore(t *testing.T) {
 	from, to := pgtest.Start(t, pgtest.Options{}), pgtest.Start(t, pgtest.Options{})
+	if _, err := os.Stat(filepath.Join(from.Bin(), "pg_dump")); err != nil {
+		without(t, "no pg_dump beside the server: install PostgreSQL's client programs of its version")
+	}
 	pools := make([]*pgxpool.Pool, 2)
 	for i, server := range []*pgtest.Server{from, to} {
 		pool, err := pgxpool.New(t.Context(), server.URL())

@@ -70,7 +70,7 @@ func bouncer(t *testing.T, server *pgtest.Server) string {
 		program = "/usr/sbin/pgbouncer"
 	}
 	if _, err := os.Stat(program); err != nil {
-		t.Skip("no pgbouncer: install it (Debian: apt-get install pgbouncer)")
+		without(t, "no pgbouncer: install it (Debian: apt-get install pgbouncer)")
 	}
 	behind, err := url.Parse(server.URL())
 	if err != nil {

@@ -94,28 +94,41 @@ const checkSQL = `
 SELECT current_setting('server_version_num')::int / 10000, current_setting('server_encoding'), pg_is_in_recovery(),
 	current_setting('synchronous_commit'), coalesce(nullif($1::text, ''), current_schema(), '')`
 
+// server is what matters of a server and a connection's settings there.
+type server struct {
+	version  int
+	encoding string
+	standby  bool
+	commit   string // synchronous_commit
+	schema   string // of the store's tables
+}
+
 // check looks at the server and returns the name of the store's schema.
 func check(ctx context.Context, pool *pgxpool.Pool, config Config) (schema string, err error) {
-	var version int
-	var encoding, commit string
-	var replica bool
-	err = pool.QueryRow(ctx, checkSQL, config.Schema).Scan(&version, &encoding, &replica, &commit, &schema)
-	switch {
-	case err != nil:
+	var s server
+	err = pool.QueryRow(ctx, checkSQL, config.Schema).Scan(&s.version, &s.encoding, &s.standby, &s.commit, &s.schema)
+	if err != nil {
 		return "", fmt.Errorf("ask PostgreSQL for its version: %w", connectCure(err))
-	case version < oldest:
-		return "", fmt.Errorf("the server is PostgreSQL %d: upgrade it to %d or newer", version, oldest)
-	case encoding != "UTF8":
-		return "", fmt.Errorf("the database has the encoding %s: create one WITH ENCODING 'UTF8' TEMPLATE template0", encoding)
-	case replica:
-		return "", errors.New("the server is a standby, where the log can be out of order: connect to the primary (target_session_attrs=read-write)")
-	case commit == "off":
-		return "", errors.New("synchronous_commit is off, so that a crash would lose acknowledged appends and use their positions again: " +
-			"set it to local or on for this role (ALTER ROLE ... SET synchronous_commit = on)")
-	case schema == "":
-		return "", errors.New("no schema of the search_path exists: set Config.Schema or the search_path")
 	}
-	return schema, nil
+	return s.schema, s.refusal()
+}
+
+// refusal tells why the store cannot keep its promises there, and the cure.
+func (s server) refusal() error {
+	switch {
+	case s.version < oldest:
+		return fmt.Errorf("the server is PostgreSQL %d: upgrade it to %d or newer", s.version, oldest)
+	case s.encoding != "UTF8":
+		return fmt.Errorf("the database has the encoding %s: create one WITH ENCODING 'UTF8' TEMPLATE template0", s.encoding)
+	case s.standby:
+		return errors.New("the server is a standby, where the log can be out of order: connect to the primary (target_session_attrs=read-write)")
+	case s.commit == "off":
+		return errors.New("synchronous_commit is off, so that a crash would lose acknowledged appends and use their positions again: " +
+			"set it to local or on for this role (ALTER ROLE ... SET synchronous_commit = on)")
+	case s.schema == "":
+		return errors.New("no schema of the search_path exists: set Config.Schema or the search_path")
+	}
+	return nil
 }
 
 // connectCure adds what to do about an error of connecting, where that is known.
