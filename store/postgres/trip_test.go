@@ -2,10 +2,12 @@ package postgres_test
 
 import (
 	"context"
+	"fmt"
 	"net"
 	"sync/atomic"
 	"testing"
 
+	"github.com/eventus-go/eventus"
 	"github.com/eventus-go/eventus/eventustest/pgtest"
 	"github.com/eventus-go/eventus/store"
 	"github.com/jackc/pgx/v5"
@@ -115,6 +117,60 @@ func TestRoundTrips(t *testing.T) {
 				return err
 			})
 		}},
+	} {
+		var took int64
+		for range 3 { // the first ones prepare the statements
+			before := count.n.Load()
+			if err := c.call(t.Context()); err != nil {
+				t.Fatalf("%s: %v", c.what, err)
+			}
+			took = count.n.Load() - before
+		}
+		if took != c.want {
+			t.Errorf("%s took %d round trips, want %d", c.what, took, c.want)
+		}
+	}
+}
+
+// What a repository costs: a save is one round trip, an update of an aggregate
+// that exists is two, from a snapshot too. Storing a snapshot is a third, once
+// in as many events as SnapshotEvery says.
+func TestRoundTripsOfARepository(t *testing.T) {
+	var count trips
+	pool := count.pool(t, pgtest.Pool(t))
+	s := openStore(t, pool)
+	plain := eventus.NewRepository(s, books)
+	snapshots := eventus.NewRepository(s, books, eventus.SnapshotEvery(100))
+	write := func(n int) func(*book) error {
+		return func(b *book) error {
+			for range n {
+				b.Record(written{page{text}})
+			}
+			return nil
+		}
+	}
+	save := func(n int) func(ctx context.Context) error {
+		return func(ctx context.Context) error {
+			b := plain.New(fmt.Sprint(n, count.n.Load()))
+			if err := write(n)(b); err != nil {
+				return err
+			}
+			return plain.Save(ctx, b)
+		}
+	}
+	if err := snapshots.Update(t.Context(), "b", write(150)); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		what string
+		want int64
+		call func(ctx context.Context) error
+	}{
+		{"a save of 1 event", 1, save(1)},
+		{"a save of 100 events", 1, save(100)},
+		{"an update", 2, func(ctx context.Context) error { return plain.Update(ctx, "b", write(1)) }},
+		{"an update from a snapshot", 2, func(ctx context.Context) error { return snapshots.Update(ctx, "b", write(1)) }},
+		{"an update of 100 events, which stores a snapshot", 3, func(ctx context.Context) error { return snapshots.Update(ctx, "b", write(100)) }},
 	} {
 		var took int64
 		for range 3 { // the first ones prepare the statements
