@@ -7,7 +7,7 @@
 // and stores the aggregates. Domain code needs this package alone. The parts
 // around it live in packages of their own:
 //
-//   - store/memory and store/sqlite keep the events.
+//   - store/memory, store/sqlite and store/postgres keep the events.
 //   - outbox relays them to a broker, broker/jetstream for one.
 //   - consume runs handlers and projections, each effect once.
 //   - eventustest tests aggregates by given, when, then.

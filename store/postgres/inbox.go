@@ -139,7 +139,9 @@ const (
 	forgetLettersSQL = `DELETE FROM {schema}.dead_letters WHERE consumer = $1`
 )
 
-// Forget implements [store.Inbox].
+// Forget implements [store.Inbox]. It is the first call of its transaction: after
+// Marks it can deadlock with a transaction that waits for one of those marks,
+// which ends as an error that is [Store.Transient].
 func (s *Store) Forget(ctx context.Context, tx pgx.Tx, consumer string) error {
 	if err := store.CheckConsumer(consumer); err != nil {
 		return err
