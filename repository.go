@@ -36,6 +36,9 @@ func NewRepository[A, E any](s store.Store, d *Definition[A, E], opts ...Option)
 	for _, opt := range opts {
 		opt(&r.options)
 	}
+	if _, bound := s.(store.Bound); bound {
+		r.maxRetries = 0
+	}
 	if r.snapshotEvery > 0 {
 		snapshots, ok := s.(store.Snapshots)
 		if !ok {
@@ -105,8 +108,10 @@ func describe(s store.Stream, err error) error {
 // When another writer was first, the whole is done again on the fresh state:
 // decide may run several times, each time on a new aggregate, and has no
 // effects of its own. After the last try ([Retries]) Update returns
-// [ErrConflict]. An error of decide is returned as it is, and nothing is
-// written; nor is anything when decide records nothing.
+// [ErrConflict]. Over a store that is bound to a transaction of the caller
+// ([store.Bound]) there is one try: the transaction is the caller's to run
+// again. An error of decide is returned as it is, and nothing is written; nor
+// is anything when decide records nothing.
 func (r *Repository[A]) Update(ctx context.Context, id string, decide func(A) error, opts ...UpdateOption) error {
 	var o updateOptions
 	for _, opt := range opts {

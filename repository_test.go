@@ -207,6 +207,23 @@ func TestUpdateGivesUpAfterItsRetries(t *testing.T) {
 	}
 }
 
+// inTransaction is a store bound to a transaction of its caller.
+type inTransaction struct{ *faulty }
+
+func (inTransaction) InTransaction() {}
+
+func TestUpdateInACallersTransactionIsNotRetried(t *testing.T) {
+	s := &faulty{Store: memory.New()}
+	other := eventus.NewRepository(s.Store, counters)
+	s.beforeAppend = func() error { update(t, other, "c", 10); return nil }
+	r := eventus.NewRepository(inTransaction{s}, counters, eventus.Retries(5, time.Microsecond))
+	tries := 0
+	err := r.Update(t.Context(), "c", func(c *counter) error { tries++; return c.Add(2) })
+	if !errors.Is(err, eventus.ErrConflict) || tries != 1 {
+		t.Errorf("%d tries, %v", tries, err)
+	}
+}
+
 func TestUpdateWhoseTimeIsUpTellsOfTheConflict(t *testing.T) {
 	s := &faulty{Store: memory.New()}
 	other := eventus.NewRepository(s.Store, counters)

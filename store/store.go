@@ -60,3 +60,14 @@ type Watcher interface {
 	// second, wait third: then no append falls between.
 	Watch() <-chan struct{}
 }
+
+// Bound is implemented by stores that write in a transaction of their caller,
+// such as a backend's WithTx returns. A conflict there concerns the whole
+// transaction, which is the caller's to run again, so that a repository over a
+// bound store does not retry.
+type Bound interface {
+	Store
+
+	// InTransaction does nothing. It marks the store.
+	InTransaction()
+}

@@ -16,7 +16,7 @@ type TxStore struct {
 	tx    pgx.Tx
 }
 
-var _ store.Store = (*TxStore)(nil)
+var _ store.Bound = (*TxStore)(nil)
 
 // WithTx returns the store as tx sees it: the caller's rows, their events and
 // the outbox rows commit together or not at all. Tx comes from [Store.InTx] or
@@ -86,3 +86,7 @@ func (t *TxStore) undo(ctx context.Context, r *request, begun bool, err error) e
 func (t *TxStore) Read(ctx context.Context, stream store.Stream, after int64, limit int) ([]store.Message, error) {
 	return t.store.read(ctx, t.tx, stream, after, limit)
 }
+
+// InTransaction implements [store.Bound]: a repository over this store does not
+// retry.
+func (t *TxStore) InTransaction() {}

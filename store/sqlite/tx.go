@@ -15,7 +15,7 @@ type TxStore struct {
 	tx    *sql.Tx
 }
 
-var _ store.Store = (*TxStore)(nil)
+var _ store.Bound = (*TxStore)(nil)
 
 // WithTx returns the store as tx sees it: the caller's rows, their events and
 // the outbox rows commit together or not at all. Tx comes from [Store.InTx] or
@@ -75,3 +75,7 @@ func (t *TxStore) savepoint(ctx context.Context, f func() error) error {
 func (t *TxStore) Read(ctx context.Context, stream store.Stream, after int64, limit int) ([]store.Message, error) {
 	return read(ctx, t.tx.StmtContext(ctx, t.store.statements.read), stream, after, limit)
 }
+
+// InTransaction implements [store.Bound]: a repository over this store does not
+// retry.
+func (t *TxStore) InTransaction() {}
