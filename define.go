@@ -59,7 +59,7 @@ func Define[S any, E Event[S], A Root[S, E]](category string, make func() A, typ
 // satisfy.
 func narrow[E any, W any](wide line[W]) line[E] {
 	return line[E]{
-		name: wide.name, goType: wide.goType, upcast: wide.upcast, zero: wide.zero, matches: wide.matches,
+		name: wide.name, goType: wide.goType, upcast: wide.upcast, zero: wide.zero, form: wide.form, matches: wide.matches,
 		decode: func(c codec.Codec, data []byte) (event E, err error) {
 			decoded, err := wide.decode(c, data)
 			if err != nil {

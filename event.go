@@ -51,6 +51,7 @@ type line[E any] struct {
 	goType  string
 	upcast  bool // a form that is read and never written
 	zero    any  // of the Go type; nil when that is an interface
+	form    any  // zero of the Go type that is stored, the old one of an upcast
 	matches func(event any) bool
 	decode  func(codec.Codec, []byte) (E, error)
 }
@@ -58,10 +59,12 @@ type line[E any] struct {
 // newLine returns a line whose events are of the Go type T, stored as Wire.
 func newLine[T, Wire, E any](name string, read func(Wire) E) line[E] {
 	var zero T
+	var form Wire
 	return line[E]{
 		name:   name,
 		goType: goTypeOf[T](),
 		zero:   zero,
+		form:   form,
 		matches: func(event any) bool {
 			_, ok := event.(T)
 			return ok

@@ -78,6 +78,27 @@ func (t *Events[E]) Category() string { return t.category }
 // Stream returns the stream of the aggregate with that id.
 func (t *Events[E]) Stream(id string) Stream { return Stream{Category: t.category, ID: id} }
 
+// Codec returns the codec that events and snapshots are encoded with.
+func (t *Events[E]) Codec() codec.Codec { return t.codec }
+
+// EventInfo describes a line of a table, for tools that look at the forms of
+// events: contracts, documentation, schemas.
+type EventInfo struct {
+	Name   string // the wire name
+	Upcast bool   // whether it is an old form, read and never written
+	Event  any    // the zero value of the event that it is read as
+	Form   any    // the zero value of what is stored; the old form of an upcast
+}
+
+// Types lists the table in the order of its declaration.
+func (t *Events[E]) Types() []EventInfo {
+	types := make([]EventInfo, len(t.lines))
+	for i, l := range t.lines {
+		types[i] = EventInfo{Name: l.name, Upcast: l.upcast, Event: l.zero, Form: l.form}
+	}
+	return types
+}
+
 // lineOf returns the line under which an event is stored. A table is short, and
 // a failed type assertion costs about a nanosecond: a walk beats a map here.
 func (t *Events[E]) lineOf(event any) *line[E] {

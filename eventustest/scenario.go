@@ -1,15 +1,12 @@
 package eventustest
 
 import (
-	"context"
 	"errors"
-	"reflect"
+	"fmt"
 	"testing"
-	"time"
 
 	"github.com/eventus-go/eventus"
 	"github.com/eventus-go/eventus/store"
-	"github.com/eventus-go/eventus/store/memory"
 	"github.com/google/go-cmp/cmp"
 )
 
@@ -24,17 +21,19 @@ type Aggregate[S any, E eventus.Event[S]] interface {
 }
 
 // Scenario is one given-when-then sentence. It is for one goroutine.
+//
+// Beside what the sentence says, it looks at the laws that every aggregate
+// obeys: events come back from the store as they were, a replay of them gives the
+// state that the decision left, Apply gives the same state each time and writes
+// to nothing else, and a refused decision leaves everything as it was.
 type Scenario[S any, E eventus.Event[S], A Aggregate[S, E]] struct {
-	t          testing.TB
-	definition *eventus.Definition[A, E]
-	store      *memory.Store
-	repository *eventus.Repository[A]
+	t     testing.TB
+	trial *trial[S, E, A]
+	given int // how many of the trial's events were there before the decision
 
-	decided  bool
-	checked  bool
-	recorded []E
-	state    S
-	err      error
+	decide  func(A) error // nil before When
+	checked bool
+	outcome outcome[S, E]
 }
 
 // For begins a scenario. The test fails at the line of the sentence that does
@@ -45,89 +44,66 @@ type Scenario[S any, E eventus.Event[S], A Aggregate[S, E]] struct {
 //		When((*Product).Discontinue).
 //		Then(Discontinued{})
 func For[S any, E eventus.Event[S], A Aggregate[S, E]](t testing.TB, definition *eventus.Definition[A, E]) *Scenario[S, E, A] {
-	s := memory.New()
-	return &Scenario[S, E, A]{
-		t:          t,
-		definition: definition,
-		store:      s,
-		repository: eventus.NewRepository(s, definition, eventus.WithClock(clock)),
+	t.Helper()
+	if definition == nil {
+		t.Fatal("the definition is nil; give the result of eventus.Define")
 	}
+	return &Scenario[S, E, A]{t: t, trial: newTrial(definition)}
 }
-
-func clock() time.Time { return time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC) }
 
 // Given says what has happened before, oldest first. Without it, nothing has.
 func (s *Scenario[S, E, A]) Given(events ...E) *Scenario[S, E, A] {
 	s.t.Helper()
-	if s.decided {
+	encoded, v := s.trial.encode("given", events)
+	s.lawful(v)
+	return s.has(encoded)
+}
+
+// GivenStored says that an event is in the store as an earlier release wrote it,
+// under its wire name of then: how upcasts are tested.
+//
+//	GivenStored("product.created.v0", `{"title":"Widget","cents":1299}`)
+func (s *Scenario[S, E, A]) GivenStored(name, data string) *Scenario[S, E, A] {
+	s.t.Helper()
+	event := store.Event{ID: "event", Type: name, ContentType: s.trial.definition.Codec().ContentType(), Data: []byte(data), Time: startOfTime()}
+	if _, err := s.trial.decode(event); err != nil {
+		s.t.Fatalf("given %s, stored as %s, cannot be read: %v", name, data, err)
+	}
+	return s.has([]store.Event{event})
+}
+
+func (s *Scenario[S, E, A]) has(encoded []store.Event) *Scenario[S, E, A] {
+	s.t.Helper()
+	if s.decide != nil {
 		s.t.Fatal("Given comes before When")
 	}
-	encoded := s.encode("given", events)
-	if len(encoded) == 0 {
-		return s
-	}
-	if _, err := s.store.Append(context.Background(), s.definition.Stream(aggregateID), store.Any, encoded); err != nil {
+	if err := s.trial.given(encoded); err != nil {
 		s.t.Fatalf("given events cannot be stored: %v", err)
 	}
+	s.given = len(s.trial.events)
 	return s
 }
-
-// encode puts events into stored form and fails on one that does not come back
-// as it was.
-func (s *Scenario[S, E, A]) encode(which string, events []E) []store.Event {
-	s.t.Helper()
-	encoded := make([]store.Event, len(events))
-	for i, event := range events {
-		e, err := s.definition.Encode(event)
-		if err != nil {
-			s.t.Fatalf("%s event %d: %v", which, i+1, err)
-		}
-		e.ID, e.Time = "event", clock()
-		back, _, err := s.definition.Decode(store.Message{Event: e, Version: int64(i + 1)})
-		if err != nil {
-			s.t.Fatalf("%s event %d, stored as %s, cannot be read again: %v", which, i+1, e.Data, err)
-		}
-		if diff := cmp.Diff(event, back.Event, exact); diff != "" {
-			s.t.Fatalf("%s event %d (%s) loses something when it is stored; look at unexported fields, json tags and times without zone (-event +stored):\n%s", which, i+1, e.Type, diff)
-		}
-		encoded[i] = e
-	}
-	return encoded
-}
-
-// exact compares unexported fields as well: the codec drops them.
-var exact = cmp.Exporter(func(reflect.Type) bool { return true })
 
 // When runs the decision on the aggregate that the given events make. A method
 // without arguments stands for itself, as in When((*Product).Discontinue).
 func (s *Scenario[S, E, A]) When(decide func(A) error) *Scenario[S, E, A] {
 	s.t.Helper()
-	if s.decided {
+	if s.decide != nil {
 		s.t.Fatal("a scenario has one When; what came before it belongs into Given")
 	}
-	s.decided = true
+	if decide == nil {
+		s.t.Fatal("the decision is nil; give a function of the aggregate")
+	}
+	s.decide = decide
 	s.t.Cleanup(func() {
 		if !s.checked && !s.t.Failed() {
 			s.t.Error("nothing was checked; call Then, ThenNothing, ThenError or ThenState after When")
 		}
 	})
-	ctx := context.Background()
-	a, err := s.repository.Load(ctx, aggregateID)
-	if errors.Is(err, eventus.ErrNotFound) {
-		a, err = s.repository.New(aggregateID), nil
-	}
-	if err != nil {
-		s.t.Fatalf("given events cannot be loaded: %v", err)
-	}
-	s.err = decide(a)
-	s.recorded, s.state = a.Recorded(), a.State()
-	if s.err != nil {
-		return s
-	}
-	s.encode("recorded", s.recorded)
-	if err := s.repository.Save(ctx, a); err != nil {
-		s.t.Fatalf("recorded events cannot be stored: %v", err)
-	}
+	var v *violation
+	s.outcome, v = s.trial.decide(decide)
+	s.lawful(v)
+	s.lawful(s.trial.folded(s.t))
 	return s
 }
 
@@ -135,9 +111,10 @@ func (s *Scenario[S, E, A]) When(decide func(A) error) *Scenario[S, E, A] {
 func (s *Scenario[S, E, A]) Then(events ...E) {
 	s.t.Helper()
 	s.accepted()
-	s.encode("expected", events)
-	if diff := cmp.Diff(s.named(events), s.named(s.recorded), exact); diff != "" {
-		s.t.Fatalf("other events recorded (-want +got):\n%s", diff)
+	_, v := s.trial.encode("expected", events)
+	s.lawful(v)
+	if d := cmp.Diff(s.trial.named(events), s.trial.named(s.outcome.recorded), equal); d != "" {
+		s.t.Fatalf("other events recorded (-want +got), on the state %s:\n%s", printer{}.literal(s.outcome.before), d)
 	}
 }
 
@@ -151,54 +128,90 @@ func (s *Scenario[S, E, A]) ThenNothing() {
 // target, as by [errors.Is], and that it recorded nothing.
 func (s *Scenario[S, E, A]) ThenError(target error) {
 	s.t.Helper()
-	s.asked()
-	switch {
-	case s.err == nil:
-		s.t.Fatalf("accepted, want the error %q; recorded:\n%s", target, cmp.Diff([]namedEvent(nil), s.named(s.recorded), exact))
-	case !errors.Is(s.err, target):
-		s.t.Fatalf("refused with %q, want %q", s.err, target)
-	case len(s.recorded) > 0:
-		s.t.Fatalf("refused with %q, but recorded events before; check first, record last:\n%s", s.err, cmp.Diff([]namedEvent(nil), s.named(s.recorded), exact))
+	s.refused(fmt.Sprintf("the error %q", target))
+	if !errors.Is(s.outcome.err, target) {
+		s.t.Fatalf("refused with %q, want %q; on the state %s", s.outcome.err, target, printer{}.literal(s.outcome.before))
 	}
 }
 
-// ThenState hands the state after the decision to check.
+// ThenRefused says that the decision is refused, with whatever error, and that
+// it recorded nothing.
+func (s *Scenario[S, E, A]) ThenRefused() {
+	s.t.Helper()
+	s.refused("an error")
+}
+
+func (s *Scenario[S, E, A]) refused(want string) {
+	s.t.Helper()
+	s.asked()
+	if s.outcome.err == nil {
+		s.t.Fatalf("accepted, want %s; on the state %s it recorded:\n%s", want, printer{}.literal(s.outcome.before), cmp.Diff([]namedEvent(nil), s.trial.named(s.outcome.recorded), equal))
+	}
+}
+
+// ThenState hands the state after the decision to check. Without When it is the
+// state that the given events make.
 func (s *Scenario[S, E, A]) ThenState(check func(t testing.TB, state S)) {
 	s.t.Helper()
-	s.accepted()
-	check(s.t, s.state)
+	s.checked = true
+	if s.decide != nil {
+		s.accepted()
+		check(s.t, s.outcome.after)
+		return
+	}
+	check(s.t, s.replayed())
+}
+
+// ThenLaws says that the remaining laws of [Check] hold here too: those about
+// snapshots, conflicts and upcasts. It is how a counter-example ends. It needs
+// no When, and it does not ask whether the decision was accepted.
+func (s *Scenario[S, E, A]) ThenLaws() {
+	s.t.Helper()
+	s.checked = true
+	s.replayed()
+	s.lawful(s.trial.snapshots())
+	s.lawful(upcasts(s.trial.definition, nil))
+	if s.decide == nil {
+		return
+	}
+	before := s.trial.upTo(s.given)
+	for split := range s.given {
+		s.lawful(before.retried(s.decide, split))
+	}
+	s.lawful(before.raced(s.decide))
+}
+
+// replayed returns the state that all events make.
+func (s *Scenario[S, E, A]) replayed() S {
+	s.t.Helper()
+	s.lawful(s.trial.folded(s.t))
+	events, v := s.trial.decoded()
+	s.lawful(v)
+	state, v := s.trial.fold(events)
+	s.lawful(v)
+	return state
+}
+
+// lawful ends the test when a law is broken.
+func (s *Scenario[S, E, A]) lawful(v *violation) {
+	s.t.Helper()
+	if v != nil {
+		s.t.Fatal(v.Error())
+	}
 }
 
 func (s *Scenario[S, E, A]) accepted() {
 	s.t.Helper()
 	s.asked()
-	if s.err != nil {
-		s.t.Fatalf("refused: %v", s.err)
+	if s.outcome.err != nil {
+		s.t.Fatalf("refused: %v; on the state %s", s.outcome.err, printer{}.literal(s.outcome.before))
 	}
 }
 
 func (s *Scenario[S, E, A]) asked() {
 	s.t.Helper()
-	if !s.decided {
+	if s.decide == nil {
 		s.t.Fatal("nothing was decided; call When before Then")
 	}
 	s.checked = true
-}
-
-// namedEvent makes a diff show the wire name beside the fields.
-type namedEvent struct {
-	Type  string
-	Event any
-}
-
-func (s *Scenario[S, E, A]) named(events []E) []namedEvent {
-	named := make([]namedEvent, len(events))
-	for i, event := range events {
-		encoded, err := s.definition.Encode(event)
-		if err != nil {
-			s.t.Fatalf("event %d: %v", i+1, err)
-		}
-		named[i] = namedEvent{encoded.Type, event}
-	}
-	return named
 }

@@ -1,0 +1,122 @@
+package eventustest
+
+import (
+	"fmt"
+	"reflect"
+	"runtime"
+	"strings"
+
+	"pgregory.net/rapid"
+)
+
+// Command is something that can be asked of an aggregate, with arguments that a
+// property test makes up. [Do] makes one, and [Do1] to [Do3] for as many
+// arguments.
+type Command[A any] struct {
+	function any
+	draw     func(t *rapid.T) call[A]
+	trouble  func() string // what keeps the command from being drawn
+}
+
+// call is a command with its arguments.
+type call[A any] struct {
+	function any
+	decide   func(A) error
+	args     []any
+}
+
+// Do is a command without arguments.
+//
+//	eventustest.Do((*Product).Discontinue)
+func Do[A any](command func(A) error) Command[A] {
+	return Command[A]{
+		function: command,
+		draw: func(*rapid.T) call[A] {
+			return call[A]{function: command, decide: command}
+		},
+		trouble: func() string { return "" },
+	}
+}
+
+// Do1 is a command with an argument.
+//
+//	eventustest.Do1((*Product).Reprice, prices)
+//
+// A command that is a method or a function of the package shows under its name
+// in counter-examples, and a function literal with its text.
+func Do1[A, X any](command func(A, X) error, x *rapid.Generator[X]) Command[A] {
+	return Command[A]{
+		function: command,
+		draw: func(t *rapid.T) call[A] {
+			x := x.Draw(t, "x")
+			return call[A]{command, func(a A) error { return command(a, x) }, []any{x}}
+		},
+		trouble: func() string { return barren(x) },
+	}
+}
+
+// Do2 is a command with two arguments.
+func Do2[A, X, Y any](command func(A, X, Y) error, x *rapid.Generator[X], y *rapid.Generator[Y]) Command[A] {
+	return Command[A]{
+		function: command,
+		draw: func(t *rapid.T) call[A] {
+			x, y := x.Draw(t, "x"), y.Draw(t, "y")
+			return call[A]{command, func(a A) error { return command(a, x, y) }, []any{x, y}}
+		},
+		trouble: func() string { return barren(x) + barren(y) },
+	}
+}
+
+// Do3 is a command with three arguments. One with more takes a struct.
+func Do3[A, X, Y, Z any](command func(A, X, Y, Z) error, x *rapid.Generator[X], y *rapid.Generator[Y], z *rapid.Generator[Z]) Command[A] {
+	return Command[A]{
+		function: command,
+		draw: func(t *rapid.T) call[A] {
+			x, y, z := x.Draw(t, "x"), y.Draw(t, "y"), z.Draw(t, "z")
+			return call[A]{command, func(a A) error { return command(a, x, y, z) }, []any{x, y, z}}
+		},
+		trouble: func() string { return barren(x) + barren(y) + barren(z) },
+	}
+}
+
+// barren says what is wrong with a generator that gives nothing.
+func barren[X any](g *rapid.Generator[X]) (trouble string) {
+	if g == nil {
+		return fmt.Sprintf("its generator of %v is nil; give one of package rapid", reflect.TypeFor[X]())
+	}
+	defer func() {
+		if p := recover(); p != nil {
+			trouble = fmt.Sprintf("its generator of %v never succeeds; loosen its Filter, or build what passes: %v", reflect.TypeFor[X](), p)
+		}
+	}()
+	g.Example(1)
+	return ""
+}
+
+// wrong says what keeps the command from being used, with its name.
+func (c Command[A]) wrong() string {
+	if c.function == nil || reflect.ValueOf(c.function).IsNil() {
+		return fmt.Sprintf("a command of %v has no function; give one to Do", reflect.TypeFor[A]())
+	}
+	if trouble := c.trouble(); trouble != "" {
+		return "command " + c.name() + ": " + trouble
+	}
+	return ""
+}
+
+// name returns the command's short name, for reports.
+func (c Command[A]) name() string { return shortName(c.function) }
+
+func shortName(f any) string {
+	name := runtime.FuncForPC(reflect.ValueOf(f).Pointer()).Name()
+	return name[strings.LastIndexAny(name, "./")+1:]
+}
+
+// GoString makes rapid's own reports readable.
+func (c call[A]) GoString() string {
+	args := make([]string, len(c.args))
+	for i, a := range c.args {
+		args[i] = printer{}.literal(a)
+	}
+	return shortName(c.function) + "(" + strings.Join(args, ", ") + ")"
+}

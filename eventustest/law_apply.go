@@ -1,0 +1,156 @@
+package eventustest
+
+import (
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// folds is how often a history is applied to see whether its state is always the
+// same. An Apply that ranges over a map of two entries passes by luck once in
+// 2^15.
+const folds = 16
+
+// folded looks at what Apply does: the same each time, to its state alone.
+func (tr *trial[S, E, A]) folded(t testing.TB) *violation {
+	events, was, v := tr.roomy()
+	if v != nil {
+		return v
+	}
+	first, v := tr.fold(events)
+	if v != nil {
+		return v
+	}
+	for i := range events {
+		if fingerprint(events[i]) != was[i] {
+			return tr.written()
+		}
+	}
+	alone := fingerprint(first)
+	for range folds - 1 {
+		again, v := tr.fold(events)
+		if v != nil {
+			return v
+		}
+		if d := diff(first, again); d != "" {
+			if fingerprint(first) != alone {
+				return broken(lawApart, "the events of one aggregate changed the state of another\n-before +after:\n%s", cmp.Diff(alone, fingerprint(first)))
+			}
+			return broken(lawSame, "look for a clock, a random source, a variable of the package, or a range over a map\n-once +again:\n%s", d)
+		}
+	}
+	if is := fingerprint(first); is != alone {
+		return broken(lawApart, "the events of one aggregate changed the state of another\n-before +after:\n%s", cmp.Diff(alone, is))
+	}
+	var later S
+	if !elsewhen(t, func() { later, v = tr.fold(events) }) {
+		return v
+	}
+	if d := diff(first, later); d != "" {
+		return broken(lawTimeless, "the same events give another state at another time; put the time into the event\n-now +then:\n%s", d)
+	}
+	return nil
+}
+
+// elsewhen runs f at a time that shares no hour, day, month or year with now.
+// It reports false where that cannot be: outside of a test, and within a bubble
+// of testing/synctest.
+func elsewhen(t testing.TB, f func()) (ran bool) {
+	real, ok := t.(*testing.T)
+	if !ok {
+		return false
+	}
+	panicked := recovered(func() {
+		now := time.Now()
+		synctest.Test(real, func(*testing.T) {
+			time.Sleep(differing(now).Sub(time.Now()))
+			f()
+			ran = true
+		})
+	})
+	return panicked == "" && ran
+}
+
+// differing returns a time after the beginning of a bubble, midnight of
+// 2000-01-01 UTC, that differs from now in each part.
+func differing(now time.Time) time.Time {
+	now = now.UTC()
+	at := time.Date(2004, now.Month()%12+1, now.Day()%28+1, (now.Hour()+7)%24, (now.Minute()+13)%60, (now.Second()+17)%60, 123_456_789, time.UTC)
+	if at.Weekday() == now.Weekday() {
+		at = at.AddDate(1, 0, 0)
+	}
+	return at
+}
+
+// fold applies events to a new state.
+func (tr *trial[S, E, A]) fold(events []E) (state S, v *violation) {
+	for i, event := range events {
+		if v := tr.apply(event, &state, i); v != nil {
+			return state, v
+		}
+	}
+	return state, nil
+}
+
+func (tr *trial[S, E, A]) apply(event E, state *S, i int) *violation {
+	if panicked := recovered(func() { event.Apply(state) }); panicked != "" {
+		return broken(lawApplies, "Apply of event %d, %s, panics: %s", i+1, printer{}.literal(event), panicked)
+	}
+	return nil
+}
+
+// decoded returns the stored events, as from a store.
+func (tr *trial[S, E, A]) decoded() ([]E, *violation) {
+	events := make([]E, len(tr.events))
+	for i, e := range tr.events {
+		event, err := tr.decode(e)
+		if err != nil {
+			return nil, broken(lawStored, "event %d cannot be read: %v", i+1, err)
+		}
+		events[i] = event
+	}
+	return events, nil
+}
+
+// roomy returns the stored events with room behind each slice, where an append
+// to a slice of an event leaves its trace, and their fingerprints.
+func (tr *trial[S, E, A]) roomy() (events []E, fingerprints []string, v *violation) {
+	events, v = tr.decoded()
+	if v != nil {
+		return nil, nil, v
+	}
+	fingerprints = make([]string, len(events))
+	for i := range events {
+		events[i] = withRoom(events[i])
+		fingerprints[i] = fingerprint(events[i])
+	}
+	return events, fingerprints, nil
+}
+
+// written finds the Apply that changed an event.
+func (tr *trial[S, E, A]) written() *violation {
+	events, was, v := tr.roomy()
+	if v != nil {
+		return v
+	}
+	var state S
+	for i, event := range events {
+		if v := tr.apply(event, &state, i); v != nil {
+			return v
+		}
+		for j := range events[:i+1] {
+			is := fingerprint(events[j])
+			switch {
+			case is == was[j]:
+			case i == j:
+				return broken(lawPure, "Apply of event %d, %s, has changed it (behind | is the room of a slice that an append filled)\n-before +after:\n%s", i+1, tr.events[i].Type, cmp.Diff(was[j], is))
+			default:
+				return broken(lawAlias, "Apply of event %d, %s, has changed event %d, %s, whose Apply let the state keep a slice, map or pointer of the event; keep a copy, by slices.Clone or maps.Clone (behind | is the room of a slice that an append filled)\n-before +after:\n%s",
+					i+1, tr.events[i].Type, j+1, tr.events[j].Type, cmp.Diff(was[j], is))
+			}
+		}
+	}
+	return broken(lawSame, "an event is changed by some folds and not by others")
+}

@@ -1,0 +1,78 @@
+package eventustest
+
+import (
+	"fmt"
+	"regexp"
+	"strings"
+	"testing"
+	"unicode"
+
+	"pgregory.net/rapid"
+)
+
+// failure is a broken law, and the way to write it as a test.
+type failure struct {
+	*violation
+	test func(*source) string
+}
+
+// report tells of the failure, for a reader of the place.
+func (f *failure) report(at place) string {
+	return fmt.Sprintf("%s\n\nAs a test:\n\n%s", f.Error(), f.test(at.read()))
+}
+
+// testName is the law as the name of a test.
+func (l law) testName() string {
+	var b strings.Builder
+	b.WriteString("Test")
+	for word := range strings.FieldsSeq(string(l)) {
+		word = strings.Trim(word, ",")
+		b.WriteRune(unicode.ToUpper(rune(word[0])))
+		b.WriteString(word[1:])
+	}
+	return b.String()
+}
+
+// search looks for a failure of a property by rapid. It returns how many
+// histories it took, and what there is to say: the smallest failure found, or
+// what kept rapid from its work.
+func search(t testing.TB, at place, property func(*rapid.T) *failure) (histories int, trouble string) {
+	t.Helper()
+	var found *failure
+	quiet := &quiet{TB: t}
+	rapid.Check(quiet, func(rt *rapid.T) {
+		histories++
+		if found = property(rt); found != nil {
+			rt.Fatal(string(found.law))
+		}
+	})
+	if !quiet.failed {
+		return histories, ""
+	}
+	said := strings.Join(quiet.errors, "\n")
+	if found == nil {
+		return histories, said
+	}
+	trouble = found.report(at)
+	if again := reproduce.FindStringSubmatch(said); again != nil {
+		trouble += "\n\nThe same history again: go test " + again[1]
+	}
+	return histories, trouble
+}
+
+var reproduce = regexp.MustCompile(`(?:To reproduce|To try to reproduce), specify (.*)`)
+
+// quiet keeps rapid's reports back, for one at the caller's line.
+type quiet struct {
+	testing.TB
+	failed bool
+	errors []string
+}
+
+func (q *quiet) Log(...any)                        {}
+func (q *quiet) Logf(string, ...any)               {}
+func (q *quiet) Fail()                             { q.failed = true }
+func (q *quiet) FailNow()                          { q.failed = true }
+func (q *quiet) Failed() bool                      { return q.failed }
+func (q *quiet) Error(args ...any)                 { q.failed, q.errors = true, append(q.errors, fmt.Sprint(args...)) }
+func (q *quiet) Errorf(format string, args ...any) { q.Error(fmt.Sprintf(format, args...)) }
