@@ -23,13 +23,21 @@ func (l *Laws[S, E, A]) failure(v *violation, given []store.Event, call *call[A]
 			sentence = append(sentence, fmt.Sprintf("ThenState(func(t %s, state %s) {\n\tif err := %s; err != nil {\n\t\tt.Error(err)\n\t}\n})",
 				s.qualified("testing", "testing", "TB"), s.name(reflect.TypeFor[S]()), s.call(invariant, "state")))
 		}
-		return writeTest(s, v.law, sentence)
+		return writeSentence(s, v.law, sentence)
 	}}
 }
 
-// writeTest puts the calls of one sentence into a test.
-func writeTest(s *source, l law, sentence []string) string {
-	body := strings.Join(sentence, ".\n\t")
+// writeSentence puts the calls of one sentence into a test.
+func writeSentence(s *source, l law, calls []string) string {
+	return writeTest(s, l, chain(calls))
+}
+
+// chain writes calls on one value, each on a line of its own.
+func chain(calls []string) string {
+	return calls[0] + strings.ReplaceAll(strings.Join(append([]string{""}, calls[1:]...), ".\n"), "\n", "\n\t")
+}
+
+func writeTest(s *source, l law, body string) string {
 	return fmt.Sprintf("func %s(t *%s) {\n\t%s\n}", l.testName(), s.qualified("testing", "testing", "T"), strings.ReplaceAll(body, "\n", "\n\t"))
 }
 

@@ -24,6 +24,7 @@ const (
 	lawApart    law = "two aggregates share nothing"
 	lawSame     law = "Apply gives the same state for the same events"
 	lawTimeless law = "Apply reads no clock"
+	lawUsed     law = "Apply uses every field of its event"
 	lawSnapshot law = "a snapshot and the events after it give the state of a full replay"
 	lawRetry    law = "a command that is retried after a conflict decides on fresh state"
 	lawRace     law = "of two writers on one version one wins"

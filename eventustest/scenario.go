@@ -3,15 +3,13 @@ package eventustest
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"testing"
 
 	"github.com/eventus-go/eventus"
 	"github.com/eventus-go/eventus/store"
 	"github.com/google/go-cmp/cmp"
 )
-
-// aggregateID is the id of the aggregate in every scenario.
-const aggregateID = "under-test"
 
 // Aggregate is satisfied by every aggregate of a definition.
 type Aggregate[S any, E eventus.Event[S]] interface {
@@ -179,6 +177,26 @@ func (s *Scenario[S, E, A]) ThenLaws() {
 		s.lawful(before.retried(s.decide, split))
 	}
 	s.lawful(before.raced(s.decide))
+}
+
+// ThenUses says that Apply of the last given event uses a field of it: with
+// another value the state would be another. The field is the path of Go names
+// that leads to it; an empty one stands for the event as a whole, which changes
+// the state. It needs no When.
+func (s *Scenario[S, E, A]) ThenUses(field string) {
+	s.t.Helper()
+	s.checked = true
+	if s.given == 0 {
+		s.t.Fatal("no event was given whose field could be used")
+	}
+	given := s.trial.upTo(s.given)
+	name := given.events[s.given-1].Type
+	if fields := given.fieldsOfLast(); !slices.Contains(fields, field) {
+		s.t.Fatalf("%s has no field %q; it has %q", name, field, fields)
+	}
+	if !given.uses(field) {
+		s.lawful(unused(name, field))
+	}
 }
 
 // replayed returns the state that all events make.

@@ -70,12 +70,20 @@ func (p place) read() *source {
 	return s
 }
 
-// definitionArgument says which argument of a function is the definition.
-var definitionArgument = map[string]int{"Check": 1, "CheckProjection": 1, "LawsOf": 0}
-
 // definition returns the expression of the definition in the call at the place.
 func (s *source) definition() string {
-	found := "definition"
+	return s.argument("definition", map[string]int{"Check": 1, "CheckProjection": 1, "LawsOf": 0})
+}
+
+// opener returns the expression of the function that opens a read model.
+func (s *source) opener() string {
+	return s.argument("open", map[string]int{"CheckProjection": 2})
+}
+
+// argument returns the text of an argument of the call at the place: which one
+// is said for each function. Without the text it is the fallback.
+func (s *source) argument(fallback string, which map[string]int) string {
+	found := fallback
 	if s.tree == nil {
 		return found
 	}
@@ -91,7 +99,7 @@ func (s *source) definition() string {
 		case *ast.Ident:
 			name = f.Name
 		}
-		if i, ok := definitionArgument[name]; ok && i < len(call.Args) {
+		if i, ok := which[name]; ok && i < len(call.Args) {
 			found = s.slice(call.Args[i])
 		}
 		return true

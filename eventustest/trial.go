@@ -24,7 +24,7 @@ func newTrial[S any, E eventus.Event[S], A Aggregate[S, E]](definition *eventus.
 	s := memory.New()
 	return &trial[S, E, A]{
 		definition: definition,
-		stream:     definition.Stream(aggregateID),
+		stream:     definition.Stream(ID),
 		store:      s,
 		repository: eventus.NewRepository(s, definition, eventus.WithClock(startOfTime), eventus.WithIDs(NewIDs())),
 	}

@@ -1,7 +1,6 @@
 package product_test
 
 import (
-	"errors"
 	"testing"
 
 	"github.com/eventus-go/eventus/eventustest"
@@ -23,7 +22,7 @@ var (
 
 // aProductHasAPrice holds for every product that is there.
 func aProductHasAPrice(s State) error {
-	return errors.Join(s.Price.Check())
+	return s.Price.Check()
 }
 
 var laws = eventustest.LawsOf(Products,
