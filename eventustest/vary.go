@@ -8,67 +8,87 @@ import (
 	"time"
 )
 
-// texts are what strings are tried with: of each line, the first text fills a
-// value, and the others vary it. Code that reads numbers or dates out of a text
-// finds some here.
+// texts are what strings are tried with, a line at a time. Code that reads
+// numbers or dates out of a text finds some here.
 var texts = [][]string{
-	{"a", "b", ""},
-	{"1", "2"},
-	{"1.50", "2.75"},
-	{"EUR", "USD"},
+	{"a", "b", "c", "d", "e", "f", "g", "h", "i", "j", "k", "l", "m"},
+	{"1", "2", "3", "4", "5", "6"},
+	{"1.50", "2.75", "3.25"},
+	{"EUR", "USD", "GBP"},
 	{"true", "false"},
-	{"2001-02-03", "2004-05-06"},
+	{"2001-02-03", "2004-05-06", "2007-08-09"},
 	{"2001-02-03T04:05:06Z", "2006-07-08T09:10:11Z"},
 	{"00000000-0000-7000-8000-000000000001", "00000000-0000-7000-8000-000000000002"},
 }
 
-// filled returns a value of t in which nothing is empty; line chooses the texts.
+// filled returns a value of t in which nothing is empty, and each part is
+// another, so that two that change places are seen. line chooses the texts.
 func filled(t reflect.Type, line int) reflect.Value {
 	v := reflect.New(t).Elem()
-	fill(v, line, nil)
+	f := filler{line: line}
+	f.fill(v, nil)
 	return v
 }
 
-func fill(v reflect.Value, line int, seen []reflect.Type) {
+type filler struct {
+	line int
+	n    int // how many parts are filled
+}
+
+func (f *filler) fill(v reflect.Value, seen []reflect.Type) {
 	t := v.Type()
 	if !v.CanSet() || slices.Contains(seen, t) {
 		return
 	}
 	if opaque(t) {
 		if all := opaqueValues(t); len(all) > 0 {
-			v.Set(all[0])
+			v.Set(all[f.n%len(all)])
+			f.n++
 		}
 		return
 	}
 	switch v.Kind() {
+	case reflect.Struct, reflect.Array, reflect.Slice, reflect.Pointer, reflect.Map:
+		f.fillWhole(v, append(seen, t))
+		return
+	}
+	n := f.n
+	f.n++
+	switch v.Kind() {
 	case reflect.Bool:
 		v.SetBool(true)
 	case reflect.String:
-		v.SetString(texts[line%len(texts)][0])
+		v.SetString(texts[f.line%len(texts)][n%len(texts[f.line%len(texts)])])
 	case reflect.Int, reflect.Int8, reflect.Int16, reflect.Int32, reflect.Int64:
-		v.SetInt(1)
+		v.SetInt(int64(n%100 + 1))
 	case reflect.Uint, reflect.Uint8, reflect.Uint16, reflect.Uint32, reflect.Uint64:
-		v.SetUint(1)
+		v.SetUint(uint64(n%100 + 1))
 	case reflect.Float32, reflect.Float64:
-		v.SetFloat(1.5)
+		v.SetFloat(float64(n) + 1.5)
+	}
+}
+
+func (f *filler) fillWhole(v reflect.Value, seen []reflect.Type) {
+	t := v.Type()
+	switch v.Kind() {
 	case reflect.Struct:
 		for i := range v.NumField() {
-			fill(v.Field(i), line, append(seen, t))
+			f.fill(v.Field(i), seen)
 		}
 	case reflect.Array:
 		for i := range v.Len() {
-			fill(v.Index(i), line, append(seen, t))
+			f.fill(v.Index(i), seen)
 		}
 	case reflect.Slice:
 		v.Set(reflect.MakeSlice(t, 1, 1))
-		fill(v.Index(0), line, append(seen, t))
+		f.fill(v.Index(0), seen)
 	case reflect.Pointer:
 		v.Set(reflect.New(t.Elem()))
-		fill(v.Elem(), line, append(seen, t))
+		f.fill(v.Elem(), seen)
 	case reflect.Map:
 		key, value := reflect.New(t.Key()).Elem(), reflect.New(t.Elem()).Elem()
-		fill(key, line, append(seen, t))
-		fill(value, line, append(seen, t))
+		f.fill(key, seen)
+		f.fill(value, seen)
 		v.Set(reflect.MakeMap(t))
 		v.SetMapIndex(key, value)
 	}
@@ -159,7 +179,7 @@ func variants(part reflect.Value, line int) []reflect.Value {
 	case reflect.Bool:
 		add(func(v reflect.Value) { v.SetBool(!part.Bool()) })
 	case reflect.String:
-		for _, text := range append(texts[line%len(texts)], part.String()+"x") {
+		for _, text := range append([]string{"", part.String() + "x"}, texts[line%len(texts)]...) {
 			add(func(v reflect.Value) { v.SetString(text) })
 		}
 	case reflect.Int, reflect.Int8, reflect.Int16, reflect.Int32, reflect.Int64:
@@ -176,8 +196,8 @@ func variants(part reflect.Value, line int) []reflect.Value {
 		}
 	case reflect.Slice, reflect.Map, reflect.Pointer, reflect.Array:
 		add(func(reflect.Value) {})
-		add(func(v reflect.Value) { fill(v, line, nil) })
-		add(func(v reflect.Value) { fill(v, line+1, nil) })
+		add(func(v reflect.Value) { v.Set(filled(t, line)) })
+		add(func(v reflect.Value) { v.Set(filled(t, line+1)) })
 		if part.Kind() == reflect.Slice {
 			add(func(v reflect.Value) { v.Set(reflect.AppendSlice(part.Slice3(0, part.Len(), part.Len()), part)) })
 		}

@@ -42,3 +42,5 @@ func openViews(testing.TB) eventustest.ReadModel[*memory.Tx, order.Event, order.
 }
 
 func TestViews(t *testing.T) { eventustest.CheckProjection(t, order.Orders, openViews, commands...) }
+
+func TestContract(t *testing.T) { eventustest.Contract(t, order.Orders, "testdata/order.golden") }

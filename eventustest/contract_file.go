@@ -1,0 +1,175 @@
+package eventustest
+
+import (
+	"bufio"
+	"encoding/base64"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"text/tabwriter"
+	"unicode"
+	"unicode/utf8"
+)
+
+// contractFormat is the version of the form in which contracts are written.
+const contractFormat = 1
+
+// contract is what a service owes to the events that it has stored.
+type contract struct {
+	category string
+	blocks   []block
+}
+
+// block is one stored form: of an event, of an old form that is upcast, or of the
+// state in a snapshot.
+type block struct {
+	kind, name string
+	fields     []field
+	samples    []sample
+}
+
+const (
+	kindEvent  = "event"
+	kindUpcast = "upcast"
+	kindState  = "state"
+)
+
+// sample is a stored form as it was once written, and what it was read as then.
+type sample struct {
+	contentType, data string
+	reads             string
+}
+
+// find returns the block of a stored form, nil when there is none. An event may
+// have become an old form meanwhile.
+func (c *contract) find(b block) *block {
+	for i := range c.blocks {
+		if (c.blocks[i].kind == kindState) == (b.kind == kindState) && c.blocks[i].name == b.name {
+			return &c.blocks[i]
+		}
+	}
+	return nil
+}
+
+const contractHead = `# The contract of the events of %[1]q: what is stored, and how it is read. Services
+# and databases hold on to it, so that a change of a line below needs a thought.
+# It is written by go test -eventus.update, and goes into version control.
+
+contract %[2]d
+category %[1]s
+`
+
+// write returns the contract as a file.
+func (c *contract) write() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, contractHead, c.category, contractFormat)
+	for _, block := range c.blocks {
+		fmt.Fprintf(&b, "\n%s\n", strings.TrimSpace(block.kind+" "+block.name))
+		table := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
+		for _, f := range block.fields {
+			fmt.Fprintf(table, "  %s\t%s\n", f.path, f.typ)
+		}
+		_ = table.Flush()
+		for _, s := range block.samples {
+			fmt.Fprintf(&b, "  sample %s %s\n  reads  %s\n", s.contentType, armoured(s.data), s.reads)
+		}
+	}
+	return b.String()
+}
+
+// armoured keeps what is no line of text in Base64.
+func armoured(data string) string {
+	if utf8.ValidString(data) && !strings.ContainsFunc(data, unicode.IsControl) && data != "" {
+		return data
+	}
+	return base64Mark + base64.StdEncoding.EncodeToString([]byte(data))
+}
+
+const base64Mark = "base64:"
+
+func unarmoured(text string) (string, error) {
+	encoded, ok := strings.CutPrefix(text, base64Mark)
+	if !ok {
+		return text, nil
+	}
+	data, err := base64.StdEncoding.DecodeString(encoded)
+	return string(data), err
+}
+
+// readContract reads a file. Its errors name the line.
+func readContract(text string) (*contract, error) {
+	c := &contract{}
+	format := 0
+	number := 0
+	lines := bufio.NewScanner(strings.NewReader(text))
+	lines.Buffer(nil, 64<<20)
+	for lines.Scan() {
+		number++
+		line := lines.Text()
+		if strings.TrimSpace(line) == "" || strings.HasPrefix(line, "#") {
+			continue
+		}
+		word, rest, _ := strings.Cut(strings.TrimSpace(line), " ")
+		rest = strings.TrimSpace(rest)
+		var err error
+		switch {
+		case format == 0:
+			format, err = formatOf(word, rest)
+		case strings.HasPrefix(line, " "):
+			err = c.readDetail(word, rest)
+		case word == "category":
+			c.category = rest
+		case slices.Contains([]string{kindEvent, kindUpcast, kindState}, word):
+			c.blocks = append(c.blocks, block{kind: word, name: rest})
+		default:
+			err = fmt.Errorf("%q is no part of a contract", word)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("line %d: %w", number, err)
+		}
+	}
+	if format == 0 || c.category == "" || len(c.blocks) == 0 {
+		return nil, fmt.Errorf("line %d: the file ends before the contract is whole", number)
+	}
+	return c, lines.Err()
+}
+
+func formatOf(word, rest string) (int, error) {
+	format, err := strconv.Atoi(rest)
+	switch {
+	case word != "contract" || err != nil || format < 1:
+		return 0, fmt.Errorf("want %q, have %q", fmt.Sprintf("contract %d", contractFormat), word+" "+rest)
+	case format > contractFormat:
+		return 0, fmt.Errorf("the contract is of format %d, and this release of Eventus reads %d; upgrade it", format, contractFormat)
+	}
+	return format, nil
+}
+
+// readDetail reads a line that belongs to the last block.
+func (c *contract) readDetail(word, rest string) error {
+	if len(c.blocks) == 0 {
+		return fmt.Errorf("%q belongs to no event", word)
+	}
+	last := &c.blocks[len(c.blocks)-1]
+	switch word {
+	case "sample":
+		contentType, data, _ := strings.Cut(rest, " ")
+		data, err := unarmoured(data)
+		if err != nil || data == "" && !strings.HasSuffix(rest, base64Mark) {
+			return fmt.Errorf("a sample without its data: %v", err)
+		}
+		last.samples = append(last.samples, sample{contentType: contentType, data: data})
+	case "reads":
+		if len(last.samples) == 0 || rest == "" {
+			return fmt.Errorf("it is not said what is read")
+		}
+		last.samples[len(last.samples)-1].reads = rest
+	default:
+		if rest == "" {
+			return fmt.Errorf("the field %q has no type", word)
+		}
+		last.fields = append(last.fields, field{word, rest})
+	}
+	return nil
+}
