@@ -133,6 +133,9 @@ func (l *Laws[S, E, A]) Check(t testing.TB) {
 	if v := upcasts(l.definition, l.dropped); v != nil {
 		t.Fatal(l.failure(v, nil, nil, nil).report(l.at))
 	}
+	if v, event := writes[S](l.definition); v != nil {
+		t.Fatal(l.failure(v, event, nil, nil).report(l.at))
+	}
 	counts := make(counts, len(l.commands))
 	uses := newUses(l.dropped)
 	histories, trouble := search(t, l.at, func(rt *rapid.T) *failure { return l.history(t, l.draw(rt), counts, uses) })
@@ -153,6 +156,8 @@ func (l *Laws[S, E, A]) wrong() string {
 	switch {
 	case l.definition == nil:
 		return "the definition is nil; give the result of eventus.Define"
+	case oneForAll(l.definition):
+		return oneForAllCure(l.definition)
 	case len(l.commands) == 0:
 		return fmt.Sprintf("no commands of %s; give some by Do, Do1, Do2 or Do3", l.definition.Category())
 	}
@@ -194,7 +199,7 @@ func (l *Laws[S, E, A]) history(t testing.TB, steps []step[A], counts counts, us
 	if len(steps) == 0 {
 		return nil
 	}
-	tr := newTrial(l.definition)
+	tr := newTrial(l.definition, anotherID())
 	var split, before int // where the last batch of events begins, and the last command was given
 	fail := func(v *violation, step *step[A], invariant func(S) error) *failure {
 		return l.failure(v, tr.events[:before], &step.call, invariant)
@@ -218,20 +223,25 @@ func (l *Laws[S, E, A]) history(t testing.TB, steps []step[A], counts counts, us
 				return fail(broken(lawHolds, "%v\nthe state is %s", err, printer{}.literal(o.after)), step, holds)
 			}
 		}
+		if len(o.recorded) == 0 {
+			continue
+		}
+		if v := tr.upTo(before).raced(step.decide); v != nil {
+			return fail(v, step, nil)
+		}
+		if before == 0 {
+			continue
+		}
+		if v := tr.upTo(before).retried(step.decide, split); v != nil {
+			return fail(v, step, nil)
+		}
 	}
-	last := &steps[len(steps)-1]
 	v := tr.folded(t)
 	if v == nil && !l.withoutSnapshots {
 		v = tr.snapshots()
 	}
-	if v == nil && before > 0 {
-		v = tr.upTo(before).retried(last.decide, split)
-	}
-	if v == nil {
-		v = tr.upTo(before).raced(last.decide)
-	}
 	if v != nil {
-		return fail(v, last, nil)
+		return fail(v, &steps[len(steps)-1], nil)
 	}
 	if uses != nil {
 		tr.observe(uses)

@@ -53,7 +53,7 @@ func Contract[S any, E eventus.Event[S], A Aggregate[S, E]](t testing.TB, defini
 	if definition == nil {
 		t.Fatal("the definition is nil; give the result of eventus.Define")
 	}
-	form := form[S, E, A]{newTrial(definition)}
+	form := form[S, E, A]{newTrial(definition, ID)}
 	today, err := form.today(samples)
 	if err != nil {
 		t.Fatal(err)

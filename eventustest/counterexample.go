@@ -13,7 +13,7 @@ import (
 func (l *Laws[S, E, A]) failure(v *violation, given []store.Event, call *call[A], invariant func(S) error) *failure {
 	return &failure{v, func(s *source) string {
 		sentence := []string{fmt.Sprintf("%s(t, %s)", s.ours("For"), s.definition())}
-		sentence = append(sentence, givenCalls(s, newTrial(l.definition), given)...)
+		sentence = append(sentence, givenCalls(s, newTrial(l.definition, ID), given)...)
 		if call != nil {
 			sentence = append(sentence, "When("+call.write(s)+")")
 		}

@@ -14,16 +14,16 @@ import (
 
 // retried lets another writer come between a command's load and its save.
 func (tr *trial[S, E, A]) retried(command func(A) error, split int) *violation {
-	fresh, v := tr.fresh("a", command)
+	fresh, v := tr.fresh(command)
 	if v != nil {
 		return v
 	}
-	control, v := tr.fresh("b", command)
+	control, v := tr.fresh(command)
 	if v != nil {
 		return v
 	}
 	s := &interrupted{Store: memory.New(), events: tr.events[split:]}
-	stream := tr.definition.Stream("c")
+	stream := tr.definition.Stream(anotherID())
 	ctx := context.Background()
 	if split > 0 {
 		if _, err := s.Store.Append(ctx, stream, store.NoStream, tr.events[:split]); err != nil {
@@ -56,13 +56,12 @@ func (tr *trial[S, E, A]) retried(command func(A) error, split int) *violation {
 }
 
 // fresh runs a command on an aggregate of its own with the stored events.
-func (tr *trial[S, E, A]) fresh(id string, command func(A) error) (o outcome[S, E], v *violation) {
-	twin := newTrial(tr.definition)
-	twin.stream.ID = id
+func (tr *trial[S, E, A]) fresh(command func(A) error) (o outcome[S, E], v *violation) {
+	twin := newTrial(tr.definition, anotherID())
 	if err := twin.given(tr.events); err != nil {
 		return o, broken(lawStored, "%v", err)
 	}
-	a, err := load(twin.repository, id)
+	a, err := load(twin.repository, twin.stream.ID)
 	if err != nil {
 		return o, broken(lawApplies, "the aggregate cannot be loaded: %v", err)
 	}
@@ -119,7 +118,7 @@ func (s *interrupted) Append(ctx context.Context, stream store.Stream, expected 
 
 // raced lets two writers decide on one version.
 func (tr *trial[S, E, A]) raced(command func(A) error) *violation {
-	twin := newTrial(tr.definition)
+	twin := newTrial(tr.definition, anotherID())
 	if err := twin.given(tr.events); err != nil {
 		return broken(lawStored, "%v", err)
 	}

@@ -116,23 +116,22 @@ func (tr *trial[S, E, A]) uses(path string) bool {
 		return true
 	}
 	is, panicked := before.after(&event)
-	if panicked || path == "" && diff(was, is) != "" {
-		return true
+	if panicked || path == "" {
+		return panicked || diff(was, is) != ""
 	}
-	for i := 0; path != ""; i++ {
-		other, more := varied(func() reflect.Value {
-			event, _ := tr.decode(last)
-			return addressable(event)
-		}, path, 0, i)
-		if !more {
-			return i == 0 // no other value is known, so nothing is known of it
-		}
+	fresh := func() reflect.Value {
+		event, _ := tr.decode(last)
+		return addressable(event)
+	}
+	known := false // where no other value is known, nothing is known of the field
+	for other := range varied(fresh, path, 0) {
+		known = true
 		event := other.Interface().(E)
 		if state, panicked := before.after(&event); panicked || diff(is, state) != "" {
 			return true
 		}
 	}
-	return false
+	return !known
 }
 
 // after returns the state after the stored events and one more.
@@ -156,11 +155,11 @@ func unused(name, path string) *violation {
 	return broken(lawUsed, "the field %s of %s makes no difference to the state; let Apply keep it, or, where the event carries it for others, say LawsOf(...).Drops(%q, %q)", path, name, name, path)
 }
 
-// failure writes a forgotten field as a test.
+// forgotten writes a forgotten field as a test.
 func (l *Laws[S, E, A]) forgotten(f *use) *failure {
 	return &failure{unused(f.name, f.path), func(s *source) string {
 		sentence := []string{fmt.Sprintf("%s(t, %s)", s.ours("For"), s.definition())}
-		sentence = append(sentence, givenCalls(s, newTrial(l.definition), f.given)...)
+		sentence = append(sentence, givenCalls(s, newTrial(l.definition, ID), f.given)...)
 		sentence = append(sentence, fmt.Sprintf("ThenUses(%q)", f.path))
 		return writeSentence(s, lawUsed, sentence)
 	}}

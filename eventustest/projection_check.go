@@ -69,7 +69,7 @@ var ids = [2]string{"a", "b"}
 // events, in the order of the log.
 func (l *Laws[S, E, A]) publish(steps []step[A], second []bool, counts counts) ([]eventus.Message[E], *violation) {
 	ctx := context.Background()
-	tr := newTrial(l.definition)
+	tr := newTrial(l.definition, anotherID())
 	for i, step := range steps {
 		id := ids[0]
 		if second[i] {

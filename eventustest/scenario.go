@@ -46,7 +46,10 @@ func For[S any, E eventus.Event[S], A Aggregate[S, E]](t testing.TB, definition 
 	if definition == nil {
 		t.Fatal("the definition is nil; give the result of eventus.Define")
 	}
-	return &Scenario[S, E, A]{t: t, trial: newTrial(definition)}
+	if oneForAll(definition) {
+		t.Fatal(oneForAllCure(definition))
+	}
+	return &Scenario[S, E, A]{t: t, trial: newTrial(definition, ID)}
 }
 
 // Given says what has happened before, oldest first. Without it, nothing has.

@@ -3,6 +3,8 @@ package eventustest
 import (
 	"context"
 	"errors"
+	"fmt"
+	"sync/atomic"
 
 	"github.com/eventus-go/eventus"
 	"github.com/eventus-go/eventus/store"
@@ -20,15 +22,32 @@ type trial[S any, E eventus.Event[S], A Aggregate[S, E]] struct {
 	events     []store.Event // as they are stored
 }
 
-func newTrial[S any, E eventus.Event[S], A Aggregate[S, E]](definition *eventus.Definition[A, E]) *trial[S, E, A] {
+func newTrial[S any, E eventus.Event[S], A Aggregate[S, E]](definition *eventus.Definition[A, E], id string) *trial[S, E, A] {
 	s := memory.New()
 	return &trial[S, E, A]{
 		definition: definition,
-		stream:     definition.Stream(ID),
+		stream:     definition.Stream(id),
 		store:      s,
 		repository: eventus.NewRepository(s, definition, eventus.WithClock(startOfTime), eventus.WithIDs(NewIDs())),
 	}
 }
+
+// oneForAll reports whether the definition makes one aggregate for all ids. Then
+// nothing can be said of any.
+func oneForAll[A, E any](definition *eventus.Definition[A, E]) bool {
+	r := eventus.NewRepository(memory.New(), definition)
+	return any(r.New("a")) == any(r.New("b"))
+}
+
+func oneForAllCure[A, E any](definition *eventus.Definition[A, E]) string {
+	return fmt.Sprintf("the function that makes aggregates of %s returns the same one each time; give Define one that returns a new one, as eventus.New does", definition.Category())
+}
+
+// anotherID returns an id that no trial of this process had before: what a faulty
+// command remembers of an id must not reach from one history into the next.
+func anotherID() string { return fmt.Sprintf("%s-%d", ID, trials.Add(1)) }
+
+var trials atomic.Int64
 
 // encode puts events into stored form, and finds the first that does not come
 // back as it was.

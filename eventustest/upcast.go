@@ -54,11 +54,7 @@ func unread[A, E any](definition *eventus.Definition[A, E], info eventus.EventIn
 		if !ok {
 			continue
 		}
-		for i := 0; ; i++ {
-			form, more := varied(func() reflect.Value { return filled(t, line) }, path, line, i)
-			if !more {
-				break
-			}
+		for form := range varied(func() reflect.Value { return filled(t, line) }, path, line) {
 			other, ok := read(form)
 			if !ok {
 				continue
@@ -70,20 +66,4 @@ func unread[A, E any](definition *eventus.Definition[A, E], info eventus.EventIn
 		}
 	}
 	return tried
-}
-
-// varied returns a fresh value with its part at path replaced by the variant i,
-// and false when there are no more.
-func varied(fresh func() reflect.Value, path string, line, i int) (v reflect.Value, ok bool) {
-	v = fresh()
-	parts(v, "", func(at string, part reflect.Value) {
-		if at != path {
-			return
-		}
-		if all := variants(part, line); i < len(all) {
-			part.Set(all[i])
-			ok = true
-		}
-	})
-	return v, ok
 }

@@ -2,6 +2,7 @@ package eventustest
 
 import (
 	"encoding/json"
+	"iter"
 	"reflect"
 	"slices"
 	"strings"
@@ -23,9 +24,12 @@ var texts = [][]string{
 
 // filled returns a value of t in which nothing is empty, and each part is
 // another, so that two that change places are seen. line chooses the texts.
-func filled(t reflect.Type, line int) reflect.Value {
+func filled(t reflect.Type, line int) reflect.Value { return filledFrom(t, line, 0) }
+
+// filledFrom leaves out the first n values that filled would take.
+func filledFrom(t reflect.Type, line, n int) reflect.Value {
 	v := reflect.New(t).Elem()
-	f := filler{line: line}
+	f := filler{line, n}
 	f.fill(v, nil)
 	return v
 }
@@ -200,9 +204,34 @@ func variants(part reflect.Value, line int) []reflect.Value {
 		add(func(v reflect.Value) { v.Set(filled(t, line+1)) })
 		if part.Kind() == reflect.Slice {
 			add(func(v reflect.Value) { v.Set(reflect.AppendSlice(part.Slice3(0, part.Len(), part.Len()), part)) })
+			// The greater one first, for code that sorts.
+			add(func(v reflect.Value) { v.Set(reflect.AppendSlice(filledFrom(t, line, 1), filled(t, line))) })
 		}
 	}
 	return all
+}
+
+// varied yields fresh values whose part at path is replaced, once by each of its
+// variants.
+func varied(fresh func() reflect.Value, path string, line int) iter.Seq[reflect.Value] {
+	return func(yield func(reflect.Value) bool) {
+		for i, more := 0, true; more; i++ {
+			v := fresh()
+			more = false
+			parts(v, "", func(at string, part reflect.Value) {
+				if at != path || more {
+					return
+				}
+				if all := variants(part, line); i < len(all) {
+					part.Set(all[i])
+					more = true
+				}
+			})
+			if more && !yield(v) {
+				return
+			}
+		}
+	}
 }
 
 // withRoom returns a copy of v in which each slice that a field leads to has
