@@ -1,8 +1,11 @@
 package eventustest
 
 import (
+	"cmp"
 	"fmt"
+	"maps"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -52,7 +55,19 @@ type Laws[S any, E eventus.Event[S], A Aggregate[S, E]] struct {
 	commands         []Command[A]
 	invariants       []func(S) error
 	withoutSnapshots bool
-	dropped          map[string]bool
+	dropped          drops
+}
+
+// drop names a field that makes no difference on purpose.
+type fieldName struct{ event, path string }
+
+type drops map[fieldName]bool
+
+// sorted returns the fields in the order of their names.
+func (d drops) sorted() []fieldName {
+	return slices.SortedFunc(maps.Keys(d), func(a, b fieldName) int {
+		return cmp.Or(strings.Compare(a.event, b.event), strings.Compare(a.path, b.path))
+	})
 }
 
 // LawsOf returns the property test that [Check] runs.
@@ -64,7 +79,7 @@ func LawsOf[S any, E eventus.Event[S], A Aggregate[S, E]](definition *eventus.De
 }
 
 func lawsAt[S any, E eventus.Event[S], A Aggregate[S, E]](at place, definition *eventus.Definition[A, E], commands []Command[A]) *Laws[S, E, A] {
-	return &Laws[S, E, A]{at: at, definition: definition, commands: commands, dropped: make(map[string]bool)}
+	return &Laws[S, E, A]{at: at, definition: definition, commands: commands, dropped: make(drops)}
 }
 
 // Invariant adds a sentence about the state that holds after every command. The
@@ -87,7 +102,7 @@ func (l *Laws[S, E, A]) WithoutSnapshots() *Laws[S, E, A] {
 // names that leads to it, as in "Price.Currency"; an empty one stands for an event
 // that changes nothing at all.
 func (l *Laws[S, E, A]) Drops(name, field string) *Laws[S, E, A] {
-	l.dropped[name+" "+field] = true
+	l.dropped[fieldName{name, field}] = true
 	return l
 }
 

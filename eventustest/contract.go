@@ -88,15 +88,11 @@ type form[S any, E eventus.Event[S], A Aggregate[S, E]] struct {
 
 func (f form[S, E, A]) contentType() string { return f.definition.Codec().ContentType() }
 
-func (f form[S, E, A]) shape(t reflect.Type) []field {
-	return shapeOf(t, f.contentType() == codec.JSON{}.ContentType())
-}
-
 // today returns the contract as the definition would have it.
 func (f form[S, E, A]) today(given []E) (*contract, error) {
 	c := &contract{category: f.definition.Category()}
 	for _, info := range f.definition.Types() {
-		b := block{kind: kindEvent, name: info.Name, fields: f.shape(reflect.TypeOf(info.Form))}
+		b := block{kind: kindEvent, name: info.Name, fields: shapeOf(reflect.TypeOf(info.Form))}
 		if info.Upcast {
 			b.kind = kindUpcast
 		}
@@ -106,7 +102,7 @@ func (f form[S, E, A]) today(given []E) (*contract, error) {
 		}
 		c.blocks = append(c.blocks, b)
 	}
-	state := block{kind: kindState, fields: f.shape(reflect.TypeFor[S]())}
+	state := block{kind: kindState, fields: shapeOf(reflect.TypeFor[S]())}
 	for line := range texts {
 		s, ok := f.stateSample(filled(reflect.TypeFor[S](), line).Interface().(S))
 		if ok {
@@ -169,24 +165,27 @@ func (f form[S, E, A]) sample(name string, stored any) (sample, error) {
 	if err != nil {
 		return sample{}, err
 	}
-	s := sample{contentType: f.contentType(), data: string(data)}
-	s.reads, err = f.read(name, s)
-	return s, err
+	return f.read(name, sample{contentType: f.contentType(), data: string(data)})
 }
 
-// read returns what a sample is read as today: the wire name and the event, in
-// JSON whatever the codec is.
-func (f form[S, E, A]) read(name string, s sample) (string, error) {
+// read returns the sample with what it is read as today, in JSON whatever the
+// codec is.
+func (f form[S, E, A]) read(name string, s sample) (sample, error) {
 	event, err := f.decode(store.Event{Type: name, ContentType: s.contentType, Data: []byte(s.data)})
 	if err != nil {
-		return "", err
+		return s, err
 	}
 	encoded, err := f.definition.Encode(event)
 	if err != nil {
-		return "", err
+		return s, err
+	}
+	s.as = ""
+	if encoded.Type != name {
+		s.as = encoded.Type
 	}
 	data, err := codec.JSON{}.Encode(event)
-	return encoded.Type + " " + string(data), err
+	s.reads = string(data)
+	return s, err
 }
 
 func (f form[S, E, A]) stateSample(state S) (sample, bool) {
@@ -198,19 +197,19 @@ func (f form[S, E, A]) stateSample(state S) (sample, bool) {
 	if err != nil {
 		return sample{}, false
 	}
-	s := sample{contentType: f.contentType(), data: string(data)}
-	s.reads, err = f.readState(s)
+	s, err := f.readState(sample{contentType: f.contentType(), data: string(data)})
 	return s, err == nil
 }
 
-// readState returns what a sample of a snapshot is read as.
-func (f form[S, E, A]) readState(s sample) (string, error) {
+// readState returns the sample of a snapshot with what it is read as today.
+func (f form[S, E, A]) readState(s sample) (sample, error) {
 	var state S
 	if err := f.definition.Codec().Decode([]byte(s.data), &state); err != nil {
-		return "", err
+		return s, err
 	}
 	data, err := codec.JSON{}.Encode(state)
-	return kindState + " " + string(data), err
+	s.reads = string(data)
+	return s, err
 }
 
 // breaches lists what today does not keep of what is recorded.
@@ -241,7 +240,7 @@ func (f form[S, E, A]) breaches(recorded, today *contract) []string {
 			all = append(all, fmt.Sprintf("%s %s: %s; give the new form a wire name of its own, and read the old one by eventus.Upcast(%q, ...)", old.kind, old.name, change, old.name))
 		}
 		for _, s := range old.samples {
-			if breach := breach(s, func(s sample) (string, error) { return f.read(old.name, s) }); breach != "" {
+			if breach := breach(s, func(s sample) (sample, error) { return f.read(old.name, s) }); breach != "" {
 				all = append(all, fmt.Sprintf("%s %s: %s", old.kind, old.name, breach))
 			}
 		}
@@ -250,13 +249,13 @@ func (f form[S, E, A]) breaches(recorded, today *contract) []string {
 }
 
 // breach says how a sample is not read as it was.
-func breach(s sample, read func(sample) (string, error)) string {
+func breach(s sample, read func(sample) (sample, error)) string {
 	now, err := read(s)
 	if err != nil {
 		return fmt.Sprintf("an old sample is not read any more: %v\n\t%s", err, armoured(s.data))
 	}
-	if difference := otherwise(s.reads, now); difference != "" {
-		return fmt.Sprintf("an old sample is read otherwise: %s\n\t%s\n\twas %s\n\tis  %s", difference, armoured(s.data), s.reads, now)
+	if difference := otherwise(s, now); difference != "" {
+		return fmt.Sprintf("an old sample is read otherwise: %s\n\t%s\n\twas %s\n\tis  %s", difference, armoured(s.data), s.reads, now.reads)
 	}
 	return ""
 }
@@ -286,16 +285,14 @@ func fieldChanges(old block, now *block, added bool) []string {
 	return all
 }
 
-// otherwise compares what a sample was and is read as: a wire name and JSON.
-// What has been added since is no difference.
-func otherwise(was, is string) string {
-	wasName, wasData, _ := strings.Cut(was, " ")
-	isName, isData, _ := strings.Cut(is, " ")
-	if wasName != isName {
-		return fmt.Sprintf("as %s, not %s", isName, wasName)
+// otherwise compares what a sample was and is read as. What has been added since
+// is no difference.
+func otherwise(was, is sample) string {
+	if was.as != is.as {
+		return fmt.Sprintf("as %q, not %q", is.as, was.as)
 	}
 	var a, b any
-	if err := errors.Join(json.Unmarshal([]byte(wasData), &a), json.Unmarshal([]byte(isData), &b)); err != nil {
+	if err := errors.Join(json.Unmarshal([]byte(was.reads), &a), json.Unmarshal([]byte(is.reads), &b)); err != nil {
 		return err.Error()
 	}
 	return lacks(a, b, "")
@@ -351,11 +348,10 @@ func (f form[S, E, A]) update(t testing.TB, path string, recorded, today *contra
 		}
 		var kept []sample
 		for _, s := range old.samples {
-			reads, err := f.read(old.name, s)
+			s, err := f.read(old.name, s)
 			if err != nil {
 				t.Fatalf("%s is not written: a sample of %s is not read any more, and no update drops it: %v\n\t%s", path, old.name, err, armoured(s.data))
 			}
-			s.reads = reads
 			kept = append(kept, s)
 		}
 		for _, s := range now.samples {

@@ -3,6 +3,7 @@ package eventustest
 import (
 	"bufio"
 	"encoding/base64"
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -35,10 +36,11 @@ const (
 	kindState  = "state"
 )
 
-// sample is a stored form as it was once written, and what it was read as then.
+// sample is a stored form as it was once written, and what it was read as then:
+// the wire name, where that is another one, and the event in JSON.
 type sample struct {
 	contentType, data string
-	reads             string
+	as, reads         string
 }
 
 // find returns the block of a stored form, nil when there is none. An event may
@@ -72,7 +74,11 @@ func (c *contract) write() string {
 		}
 		_ = table.Flush()
 		for _, s := range block.samples {
-			fmt.Fprintf(&b, "  sample %s %s\n  reads  %s\n", s.contentType, armoured(s.data), s.reads)
+			fmt.Fprintf(&b, "  sample %s %s\n", s.contentType, armoured(s.data))
+			if s.as != "" {
+				fmt.Fprintf(&b, "  as     %s\n", s.as)
+			}
+			fmt.Fprintf(&b, "  reads  %s\n", s.reads)
 		}
 	}
 	return b.String()
@@ -160,11 +166,15 @@ func (c *contract) readDetail(word, rest string) error {
 			return fmt.Errorf("a sample without its data: %v", err)
 		}
 		last.samples = append(last.samples, sample{contentType: contentType, data: data})
-	case "reads":
+	case "as", "reads":
 		if len(last.samples) == 0 || rest == "" {
-			return fmt.Errorf("it is not said what is read")
+			return errors.New("it is not said what is read")
 		}
-		last.samples[len(last.samples)-1].reads = rest
+		if of := &last.samples[len(last.samples)-1]; word == "as" {
+			of.as = rest
+		} else {
+			of.reads = rest
+		}
 	default:
 		if rest == "" {
 			return fmt.Errorf("the field %q has no type", word)

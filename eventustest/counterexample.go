@@ -12,7 +12,7 @@ import (
 // and the command, if there is one, that comes to them.
 func (l *Laws[S, E, A]) failure(v *violation, given []store.Event, call *call[A], invariant func(S) error) *failure {
 	return &failure{v, func(s *source) string {
-		sentence := []string{fmt.Sprintf("%s(t, %s)", s.ours("For"), s.definition())}
+		sentence := l.begin(s)
 		sentence = append(sentence, givenCalls(s, newTrial(l.definition, ID), given)...)
 		if call != nil {
 			sentence = append(sentence, "When("+call.write(s)+")")
@@ -25,6 +25,18 @@ func (l *Laws[S, E, A]) failure(v *violation, given []store.Event, call *call[A]
 		}
 		return writeSentence(s, v.law, sentence)
 	}}
+}
+
+// begin writes For, with what the laws are told to leave out.
+func (l *Laws[S, E, A]) begin(s *source) []string {
+	calls := []string{fmt.Sprintf("%s(t, %s)", s.ours("For"), s.definition())}
+	if l.withoutSnapshots {
+		calls = append(calls, "WithoutSnapshots()")
+	}
+	for _, d := range l.dropped.sorted() {
+		calls = append(calls, fmt.Sprintf("Drops(%q, %q)", d.event, d.path))
+	}
+	return calls
 }
 
 // writeSentence puts the calls of one sentence into a test.

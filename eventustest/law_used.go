@@ -17,30 +17,31 @@ const fewestTries, mostTries = 25, 200
 // An Apply that forgets a field keeps every other law.
 type uses struct {
 	mu      sync.Mutex
-	fields  map[string]*use // by wire name and path
-	dropped map[string]bool
+	fields  map[fieldName]*use
+	dropped drops
 }
 
 type use struct {
-	name, path string
-	made       bool // whether it made a difference
-	tries      int
-	given      []store.Event // the shortest history of a try; the event is its last
+	field fieldName
+	made  bool // whether it made a difference
+	tries int
+	given []store.Event // the shortest history of a try; the event is its last
 }
 
-func newUses(dropped map[string]bool) *uses {
-	return &uses{fields: make(map[string]*use), dropped: dropped}
+func newUses(dropped drops) *uses {
+	return &uses{fields: make(map[fieldName]*use), dropped: dropped}
 }
 
 // next returns the field, when it is worth another try.
 func (u *uses) next(name, path string, given []store.Event) *use {
-	if u.dropped[name+" "+path] {
+	if u.dropped[fieldName{name, path}] {
 		return nil
 	}
-	f := u.fields[name+" "+path]
+	field := fieldName{name, path}
+	f := u.fields[field]
 	if f == nil {
-		f = &use{name: name, path: path}
-		u.fields[name+" "+path] = f
+		f = &use{field: field}
+		u.fields[field] = f
 	}
 	if f.made || f.tries >= mostTries {
 		return nil
@@ -51,16 +52,22 @@ func (u *uses) next(name, path string, given []store.Event) *use {
 	return f
 }
 
-// forgotten returns the first field that never made a difference, if there is
-// one.
+// forgotten returns a field that never made a difference, if there is one.
 func (u *uses) forgotten() *use {
-	var first *use
-	for key, f := range u.fields {
-		if !f.made && f.tries >= fewestTries && (first == nil || key < first.name+" "+first.path) {
-			first = f
+	for _, field := range u.all().sorted() {
+		if f := u.fields[field]; !f.made && f.tries >= fewestTries {
+			return f
 		}
 	}
-	return first
+	return nil
+}
+
+func (u *uses) all() drops {
+	all := make(drops, len(u.fields))
+	for field := range u.fields {
+		all[field] = true
+	}
+	return all
 }
 
 // observe tries the fields of each event of a history.
@@ -148,19 +155,19 @@ func (tr *trial[S, E, A]) after(event *E) (state S, panicked bool) {
 }
 
 // unused says what a forgotten field looks like.
-func unused(name, path string) *violation {
-	if path == "" {
-		return broken(lawUsed, "%s never changes the state; let Apply keep what it tells, or say LawsOf(...).Drops(%q, \"\")", name, name)
+func unused(f fieldName) *violation {
+	if f.path == "" {
+		return broken(lawUsed, "%s never changes the state; let Apply keep what it tells, or say LawsOf(...).Drops(%q, \"\")", f.event, f.event)
 	}
-	return broken(lawUsed, "the field %s of %s makes no difference to the state; let Apply keep it, or, where the event carries it for others, say LawsOf(...).Drops(%q, %q)", path, name, name, path)
+	return broken(lawUsed, "the field %s of %s makes no difference to the state; let Apply keep it, or, where the event carries it for others, say LawsOf(...).Drops(%q, %q)", f.path, f.event, f.event, f.path)
 }
 
 // forgotten writes a forgotten field as a test.
 func (l *Laws[S, E, A]) forgotten(f *use) *failure {
-	return &failure{unused(f.name, f.path), func(s *source) string {
-		sentence := []string{fmt.Sprintf("%s(t, %s)", s.ours("For"), s.definition())}
+	return &failure{unused(f.field), func(s *source) string {
+		sentence := l.begin(s)
 		sentence = append(sentence, givenCalls(s, newTrial(l.definition, ID), f.given)...)
-		sentence = append(sentence, fmt.Sprintf("ThenUses(%q)", f.path))
+		sentence = append(sentence, fmt.Sprintf("ThenUses(%q)", f.field.path))
 		return writeSentence(s, lawUsed, sentence)
 	}}
 }

@@ -1,6 +1,7 @@
 package eventustest
 
 import (
+	"cmp"
 	"fmt"
 	"reflect"
 	"slices"
@@ -15,17 +16,14 @@ type field struct {
 }
 
 // shapeOf lists the fields of a stored form, in the order of the Go type. Names
-// are those of the JSON tags where the codec is JSON.
-func shapeOf(t reflect.Type, tags bool) []field {
-	s := shaper{tags: tags}
+// are those of the JSON tags, whatever the codec is: it may change.
+func shapeOf(t reflect.Type) []field {
+	var s shaper
 	s.add(t, "", "", nil)
 	return s.fields
 }
 
-type shaper struct {
-	tags   bool
-	fields []field
-}
+type shaper struct{ fields []field }
 
 // add lists t, which stands at path. options say when the field is left out.
 func (s *shaper) add(t reflect.Type, path, options string, seen []reflect.Type) {
@@ -75,24 +73,18 @@ func (s *shaper) add(t reflect.Type, path, options string, seen []reflect.Type) 
 func (s *shaper) addFields(t reflect.Type, path string, seen []reflect.Type) {
 	for i := range t.NumField() {
 		f := t.Field(i)
-		name, options := f.Name, ""
-		if s.tags {
-			tag, rest, _ := strings.Cut(f.Tag.Get("json"), ",")
-			if tag == "-" && rest == "" {
-				continue
-			}
-			if tag != "" {
-				name = tag
-			}
-			options = strings.ReplaceAll(rest, ",", " ")
-			if f.Anonymous && tag == "" && f.Type.Kind() == reflect.Struct && !opaque(f.Type) {
-				s.addFields(f.Type, path, seen)
-				continue
-			}
+		tag, options, _ := strings.Cut(f.Tag.Get("json"), ",")
+		switch {
+		case tag == "-" && options == "":
+			continue
+		case f.Anonymous && tag == "" && f.Type.Kind() == reflect.Struct && !opaque(f.Type):
+			s.addFields(f.Type, path, seen)
+			continue
+		case !f.IsExported():
+			continue
 		}
-		if f.IsExported() {
-			s.add(f.Type, strings.TrimPrefix(path+"."+name, "."), options, seen)
-		}
+		name := cmp.Or(tag, f.Name)
+		s.add(f.Type, strings.TrimPrefix(path+"."+name, "."), strings.ReplaceAll(options, ",", " "), seen)
 	}
 }
 

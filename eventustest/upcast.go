@@ -11,13 +11,13 @@ import (
 // upcasts looks for fields of old forms that make no difference to the event
 // that is read. An old form has no fields for fun: where the new one has no use
 // for a field, dropped says so, by wire name and path.
-func upcasts[A, E any](definition *eventus.Definition[A, E], dropped map[string]bool) *violation {
+func upcasts[A, E any](definition *eventus.Definition[A, E], dropped drops) *violation {
 	for _, info := range definition.Types() {
 		if !info.Upcast || info.Form == nil {
 			continue
 		}
 		for _, path := range partsOf(reflect.TypeOf(info.Form)) {
-			if !dropped[info.Name+" "+path] && unread(definition, info, path) {
+			if !dropped[fieldName{info.Name, path}] && unread(definition, info, path) {
 				return broken(lawUpcast, "%s: the field %s of %T makes no difference to the %T that it is read as; read it, or say LawsOf(...).Drops(%q, %q)", info.Name, path, info.Form, info.Event, info.Name, path)
 			}
 		}
