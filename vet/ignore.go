@@ -1,0 +1,52 @@
+package vet
+
+import (
+	"fmt"
+	"go/ast"
+	"go/token"
+	"strings"
+
+	"golang.org/x/tools/go/analysis"
+)
+
+// report tells of a finding, unless the code says that it is meant.
+func report(pass *analysis.Pass, pos token.Pos, format string, args ...any) {
+	if !ignored(pass, pos) {
+		pass.Report(analysis.Diagnostic{Pos: pos, Message: fmt.Sprintf(format, args...)})
+	}
+}
+
+// ignored reports whether a comment with a reason tells the analyzer to pass
+// over the line of pos.
+func ignored(pass *analysis.Pass, pos token.Pos) bool {
+	line := pass.Fset.Position(pos).Line
+	for _, group := range fileOf(pass, pos).Comments {
+		for _, comment := range group.List {
+			text, ok := strings.CutPrefix(comment.Text, "//eventusvet:ignore ")
+			if !ok {
+				continue
+			}
+			words := strings.Fields(text)
+			at := pass.Fset.Position(comment.Pos()).Line
+			if len(words) >= 2 && words[0] == pass.Analyzer.Name && (at == line || at == line-1) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// fileOf returns the file that pos is in. Findings are in files of the package.
+func fileOf(pass *analysis.Pass, pos token.Pos) *ast.File {
+	for _, file := range pass.Files {
+		if file.FileStart <= pos && pos <= file.FileEnd {
+			return file
+		}
+	}
+	panic("vet: a finding outside of the package's files")
+}
+
+// inTest reports whether pos is in a file of tests.
+func inTest(pass *analysis.Pass, pos token.Pos) bool {
+	return strings.HasSuffix(pass.Fset.File(pos).Name(), "_test.go")
+}
