@@ -23,11 +23,10 @@ func mayChange(pass *analysis.Pass, v *types.Var, written map[*types.Var]bool) b
 	switch {
 	case v.Pkg() == pass.Pkg:
 		return written[v] || v.Exported() && !isError
-	case pass.Module == nil:
+	case isError || moduleOf(pass) == "":
 		return false
 	}
-	path := v.Pkg().Path()
-	return !isError && (path == pass.Module.Path || strings.HasPrefix(path, pass.Module.Path+"/"))
+	return strings.HasPrefix(v.Pkg().Path()+"/", moduleOf(pass)+"/")
 }
 
 // writtenGlobals returns the package-level variables that the package assigns to

@@ -1,6 +1,7 @@
 package vet
 
 import (
+	"bytes"
 	"fmt"
 	"go/ast"
 	"go/token"
@@ -27,13 +28,22 @@ func ignored(pass *analysis.Pass, pos token.Pos) bool {
 				continue
 			}
 			words := strings.Fields(text)
-			at := pass.Fset.Position(comment.Pos()).Line
-			if len(words) >= 2 && words[0] == pass.Analyzer.Name && (at == line || at == line-1) {
+			if len(words) < 2 || words[0] != pass.Analyzer.Name {
+				continue
+			}
+			at := pass.Fset.Position(comment.Pos())
+			if at.Line == line || at.Line == line-1 && isAlone(pass, at) {
 				return true
 			}
 		}
 	}
 	return false
+}
+
+// isAlone reports whether nothing but space is before a comment in its line.
+func isAlone(pass *analysis.Pass, comment token.Position) bool {
+	source, err := pass.ReadFile(comment.Filename)
+	return err == nil && len(bytes.TrimSpace(source[comment.Offset-(comment.Column-1):comment.Offset])) == 0
 }
 
 // fileOf returns the file that pos is in. Findings are in files of the package.

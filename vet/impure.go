@@ -75,11 +75,6 @@ type use struct {
 }
 
 func runImpure(pass *analysis.Pass) (any, error) {
-	// Facts are for the module's own packages; only those of others have a
-	// version.
-	if pass.Module != nil && pass.Module.Version != "" {
-		return nil, nil
-	}
 	states := statesOf(pass.TypesInfo)
 	written := writtenGlobals(pass)
 	var units []unit
@@ -108,7 +103,7 @@ func runImpure(pass *analysis.Pass) (any, error) {
 	}
 	why := reasons(units)
 	for object, reason := range why {
-		if function, ok := object.(*types.Func); ok && pass.Module != nil {
+		if function, ok := object.(*types.Func); ok && moduleOf(pass) != "" {
 			pass.ExportObjectFact(function, &isImpure{reason})
 		}
 	}
@@ -118,11 +113,21 @@ func runImpure(pass *analysis.Pass) (any, error) {
 		}
 		for _, u := range apply.uses {
 			if reason := why[u.object]; reason != "" {
-				report(pass, u.pos, "Apply uses %s, which %s", u.object.Name(), reason)
+				report(pass, u.pos, "Apply uses %s, which %s", shortNameOf(u.object), reason)
 			}
 		}
 	}
 	return nil, nil
+}
+
+// moduleOf returns the path of the module at work, and "" in a package of the
+// standard library or of a module that is a dependency, which has a version:
+// world says what is impure there.
+func moduleOf(pass *analysis.Pass) string {
+	if pass.Module == nil || pass.Module.Version != "" {
+		return ""
+	}
+	return pass.Module.Path
 }
 
 // isApplyOf reports whether a function is the Apply of an event on one of the
@@ -186,12 +191,12 @@ func impurity(pass *analysis.Pass, used types.Object, written map[*types.Var]boo
 	switch used := used.(type) {
 	case *types.Var:
 		if isGlobal(used) && mayChange(pass, used, written) {
-			return "uses the variable " + used.Name() + ", which may change; make it a constant, or unexported and not written to"
+			return "uses the variable " + shortNameOf(used) + ", which may change; make it a constant, or unexported and not written to"
 		}
 	case *types.Func:
 		var fact isImpure
 		if used.Pkg() != nil && used.Pkg() != pass.Pkg && pass.ImportObjectFact(used, &fact) {
-			return "uses " + used.Pkg().Name() + "." + used.Name() + ", which " + fact.Why
+			return "uses " + shortNameOf(used) + ", which " + fact.Why
 		}
 	}
 	return ""

@@ -25,7 +25,8 @@ in all that their fields are made of:
   - unexported fields, and those with the tag json:"-": they are dropped;
   - fields of an interface type: nothing says which type to read;
   - channels, functions and complex numbers: they have no JSON;
-  - an embedded pointer to an unexported struct: it cannot be read;
+  - an embedded pointer to an unexported struct, without a name in its tag: it
+    cannot be read;
   - fields beside an embedded type whose own encoding is promoted, as that of
     time.Time: it stands for the whole struct.
 
@@ -137,14 +138,14 @@ func (w walk) field(f *types.Var, tag, path string, pos token.Pos) {
 	name, _, _ := strings.Cut(tag, ",")
 	_, isStruct := pointee(f.Type()).Underlying().(*types.Struct)
 	_, isPointer := types.Unalias(f.Type()).(*types.Pointer)
-	inlined := f.Embedded() && isStruct && name == ""
+	embedded := f.Embedded() && isStruct
 	switch {
 	case f.Name() == "_":
 	case tag == "-":
 		w.tell(pos, path, `has the tag json:"-": the codec drops it`)
-	case f.Exported(), inlined && !isPointer:
+	case f.Exported(), embedded && (name != "" || !isPointer):
 		w.value(f.Type(), path, pos)
-	case inlined:
+	case embedded:
 		w.tell(pos, path, "is an embedded pointer to an unexported struct: the codec cannot read it; embed the value")
 	default:
 		w.tell(pos, path, "is unexported: the codec drops it; export it, or give its struct MarshalJSON and UnmarshalJSON")

@@ -3,6 +3,7 @@ package vet
 import (
 	"go/types"
 	"regexp"
+	"strings"
 )
 
 // world names what gives another answer at another time or on another machine:
@@ -36,6 +37,12 @@ func worldly(object types.Object) string {
 		}
 	}
 	return ""
+}
+
+// shortNameOf returns the name of an object of a package as package.Name, and
+// that of a method as package.Type.Name.
+func shortNameOf(object types.Object) string {
+	return object.Pkg().Name() + strings.TrimPrefix(pathOf(object), object.Pkg().Path())
 }
 
 // pathOf returns the name of an object of a package as path.Name, and that of a
