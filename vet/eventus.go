@@ -49,10 +49,8 @@ func nameIn(function ast.Expr) *ast.Ident {
 // line is a line of a definition's table: Type[T, S] or Upcast[Old, T, S].
 type line struct {
 	call  *ast.CallExpr
-	form  types.Type // what the codec reads and, but for an upcast, writes
+	form  types.Type // what the codec reads: T, or Old of an upcast
 	state types.Type
-	// upcast says that form is Old.
-	upcast bool
 }
 
 // lineOf returns the line that a call makes.
@@ -61,7 +59,7 @@ func lineOf(info *types.Info, call *ast.CallExpr) (line, bool) {
 	case "Type":
 		return line{call: call, form: args.At(0), state: args.At(1)}, true
 	case "Upcast":
-		return line{call: call, form: args.At(0), state: args.At(2), upcast: true}, true
+		return line{call: call, form: args.At(0), state: args.At(2)}, true
 	}
 	return line{}, false
 }

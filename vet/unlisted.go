@@ -27,7 +27,8 @@ defines an aggregate:
     cannot have one;
   - a Record of a value of such a type from elsewhere, and of a pointer.
 
-A type is listed when any definition of the aggregate lists it. Definitions and
+A type is listed when any definition of the aggregate lists it, be it as the old
+form of an Upcast. Definitions and
 lines in tests count for the tests' own types only, where there are others.
 
 It is silent where a line of the definition is neither a call of Type or Upcast
@@ -67,7 +68,7 @@ func runUnlisted(pass *analysis.Pass) (any, error) {
 	declared := make(map[types.Object]bool)
 	for _, name := range pass.Pkg.Scope().Names() {
 		object, ok := pass.Pkg.Scope().Lookup(name).(*types.TypeName)
-		if !ok || object.IsAlias() || !appliesItself(object) {
+		if !ok || !appliesItself(object) {
 			continue
 		}
 		declared[object] = true
@@ -106,10 +107,8 @@ func appliesItself(object *types.TypeName) bool {
 func definitionsOf(pass *analysis.Pass) *definitions {
 	d := &definitions{pass: pass, listed: new(typeutil.Map)}
 	for _, l := range linesOf(pass) {
-		if !l.upcast {
-			production, _ := d.listed.At(l.form).(bool)
-			d.listed.Set(l.form, production || !inTest(pass, l.call.Pos()))
-		}
+		production, _ := d.listed.At(l.form).(bool)
+		d.listed.Set(l.form, production || !inTest(pass, l.call.Pos()))
 	}
 	set := initialValues(pass)
 	for call := range inspector.All[*ast.CallExpr](pass.ResultOf[inspect.Analyzer].(*inspector.Inspector)) {
@@ -117,7 +116,7 @@ func definitionsOf(pass *analysis.Pass) *definitions {
 		if name != "Define" {
 			continue
 		}
-		found := definition{event: args.At(1), owner: args.At(2), test: inTest(pass, call.Pos()), whole: !call.Ellipsis.IsValid()}
+		found := definition{event: args.At(1), owner: args.At(2), test: inTest(pass, call.Pos()), whole: true}
 		for i, arg := range call.Args {
 			if value := pass.TypesInfo.Types[arg].Value; i == 0 && value != nil {
 				found.category = constant.StringVal(value)

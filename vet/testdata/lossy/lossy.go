@@ -2,6 +2,7 @@
 package lossy
 
 import (
+	"encoding"
 	"encoding/json"
 	"math/big"
 	"net/netip"
@@ -58,15 +59,17 @@ func (*Sealed) UnmarshalJSON(b []byte) error { return nil }
 
 type Lost struct {
 	Name     string
-	note     string       // want `Lost.note is unexported: the codec drops it; export it, or give its struct MarshalJSON and UnmarshalJSON`
-	Secret   string       `json:"-"` // want `Lost.Secret has the tag json:"-": the codec drops it`
-	Any      any          // want `Lost.Any is an interface: the codec cannot tell which type to read; use a concrete type`
-	Err      error        // want `Lost.Err is an interface`
-	Events   []Event      // want `Lost.Events is an interface`
-	Done     chan int     // want `Lost.Done has no JSON: the event cannot be stored`
-	Undo     func()       // want `Lost.Undo has no JSON`
-	Wave     complex128   // want `Lost.Wave has no JSON`
-	Price    money.Amount // want `Lost.Price.cents is unexported`
+	note     string                 // want `Lost.note is unexported: the codec drops it; export it, or give its struct MarshalJSON and UnmarshalJSON`
+	Secret   string                 `json:"-"` // want `Lost.Secret has the tag json:"-": the codec drops it`
+	Any      any                    // want `Lost.Any is an interface: the codec cannot tell which type to read; use a concrete type`
+	Err      error                  // want `Lost.Err is an interface`
+	Events   []Event                // want `Lost.Events is an interface`
+	Text     encoding.TextMarshaler // want `Lost.Text is an interface`
+	Keyed    map[any]int            // want `Lost.Keyed is an interface`
+	Done     chan int               // want `Lost.Done has no JSON: the event cannot be stored`
+	Undo     func()                 // want `Lost.Undo has no JSON`
+	Wave     complex128             // want `Lost.Wave has no JSON`
+	Price    money.Amount           // want `Lost.Price.cents is unexported`
 	Deep     map[string][]*inner
 	Meant    any //eventusvet:ignore lossy it is a string or nil
 	number       // want `Lost.number is unexported`

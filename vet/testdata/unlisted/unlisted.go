@@ -29,7 +29,10 @@ var Orders = eventus.Define("order", eventus.New[Order],
 	eventus.Upcast("order.placed.v0", func(placedV0) Placed { return Placed{} }),
 )
 
+// placedV0 was an event once.
 type placedV0 struct{}
+
+func (placedV0) Apply(*elsewhere.State) {}
 
 type Sent struct{} // want `Sent is an event of Order and not in its definition: add eventus.Type\[Sent\]\("order..."\)`
 
