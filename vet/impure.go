@@ -157,7 +157,6 @@ func variables(pass *analysis.Pass, spec ast.Spec, written map[*types.Var]bool) 
 // its body.
 func unitOf(pass *analysis.Pass, object types.Object, body ast.Node, written map[*types.Var]bool) unit {
 	u := unit{object: object}
-	named := make(map[types.Object]bool)
 	ast.Inspect(body, func(n ast.Node) bool {
 		name, ok := n.(*ast.Ident)
 		if !ok {
@@ -167,7 +166,7 @@ func unitOf(pass *analysis.Pass, object types.Object, body ast.Node, written map
 		if function, ok := used.(*types.Func); ok {
 			used = function.Origin()
 		}
-		if used == nil || named[used] {
+		if used == nil {
 			return true
 		}
 		switch what := impurity(pass, used, written); {
@@ -176,7 +175,6 @@ func unitOf(pass *analysis.Pass, object types.Object, body ast.Node, written map
 		case used.Pkg() == pass.Pkg && !ignored(pass, name.Pos()):
 			u.uses = append(u.uses, use{name.Pos(), used})
 		}
-		named[used] = true // one finding for a name that is used often
 		return true
 	})
 	return u

@@ -51,7 +51,7 @@ func runLossy(pass *analysis.Pass) (any, error) {
 		if ok && (!test || inTest(pass, l.call.Pos())) {
 			continue
 		}
-		w := walk{pass: pass, seen: new(typeutil.Map), reported: reported}
+		w := walk{pass: pass, within: new(typeutil.Map), reported: reported}
 		w.value(l.form, nameOf(pass, l.form), l.call.Pos())
 	}
 	return nil, nil
@@ -79,7 +79,7 @@ func codedOf(pass *analysis.Pass) *typeutil.Map {
 // walk goes through what one event is made of.
 type walk struct {
 	pass     *analysis.Pass
-	seen     *typeutil.Map
+	within   *typeutil.Map // the types on the path: one that has itself is not walked again
 	reported map[token.Pos]bool
 }
 
@@ -95,10 +95,11 @@ func (w walk) tell(pos token.Pos, path, wrong string) {
 // place on the path that is in this package.
 func (w walk) value(t types.Type, path string, pos token.Pos) {
 	t = types.Unalias(t)
-	if w.seen.At(t) != nil {
+	if w.within.At(t) != nil {
 		return
 	}
-	w.seen.Set(t, true)
+	w.within.Set(t, true)
+	defer w.within.Delete(t)
 	if encoded, from := encodesItself(t); encoded {
 		if s, ok := t.Underlying().(*types.Struct); ok && from != "" && s.NumFields() > 1 {
 			w.tell(pos, path, "is stored as its embedded "+from+" alone: the codec drops the other fields; give "+from+" a name")

@@ -302,13 +302,8 @@ func (r *mapRange) exits() {
 				decided = true // a break ends that, not the loop
 			}
 		}
-		switch n := n.(type) {
-		case *ast.FuncLit:
-			return false
-		case *ast.BranchStmt:
-			if n.Tok == token.BREAK && !decided {
-				r.found = append(r.found, finding{n.Pos(), "leaves a loop over a map early, after elements that chance has chosen; range over slices.Sorted(maps.Keys(...))"})
-			}
+		if branch, ok := n.(*ast.BranchStmt); ok && branch.Tok == token.BREAK && !decided {
+			r.found = append(r.found, finding{n.Pos(), "leaves a loop over a map early, after elements that chance has chosen; range over slices.Sorted(maps.Keys(...))"})
 		}
 		return true
 	})

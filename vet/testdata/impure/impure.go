@@ -47,6 +47,9 @@ func (e Clock) Apply(s *State) { // want Apply:`impure: reads the clock \(time.N
 	s.N = meant()
 }
 
+// Age is not Apply.
+func (e Clock) Age() time.Duration { return time.Since(e.At) } // want Age:`impure`
+
 func later(t time.Time) int { return through(t) } // want later:`impure`
 
 func through(t time.Time) int { // want through:`impure`
@@ -101,6 +104,8 @@ var (
 	addressed = 1
 	filled    = map[string]int{}
 	called    counter
+
+	incremented, ranged int
 )
 
 const fixed = 1
@@ -110,6 +115,9 @@ type counter int
 func (c *counter) next() int { *c++; return int(*c) }
 
 func configure() { // want configure:`impure`
+	incremented++
+	for ranged = range 3 {
+	}
 	assigned = 2
 	_ = &addressed
 	delete(filled, "a")
@@ -120,13 +128,16 @@ type Globals struct{}
 
 func (Globals) Apply(s *State) { // want Apply:`impure`
 	s.N = limit + names["a"] + fixed + len(pattern.FindString(s.Name))
-	s.N = Exported      // want `Apply uses the variable impure.Exported, which may change; make it a constant, or unexported and not written to`
-	s.N = assigned      // want `uses the variable impure.assigned`
-	s.N = addressed     // want `uses the variable impure.addressed`
-	s.N = len(filled)   // want `uses the variable impure.filled`
-	s.N = called.next() // want `uses the variable impure.called`
-	s.Name = stamp.Zone // want `uses the variable stamp.Zone`
-	if errSet != nil {  // want `uses the variable impure.errSet`
+	s.N = Exported             // want `Apply uses the variable impure.Exported, which may change; make it a constant, or unexported and not written to`
+	s.N = assigned             // want `uses the variable impure.assigned`
+	s.N = addressed            // want `uses the variable impure.addressed`
+	s.N = len(filled)          // want `uses the variable impure.filled`
+	s.N = called.next()        // want `uses the variable impure.called`
+	s.Name = stamp.Zone        // want `uses the variable stamp.Zone`
+	s.N = incremented          // want `uses the variable impure.incremented`
+	s.N = ranged               // want `uses the variable impure.ranged`
+	s.N = uuid.ClockSequence() // not followed: it is another module's
+	if errSet != nil {         // want `uses the variable impure.errSet`
 		s.Name = "set"
 	}
 }

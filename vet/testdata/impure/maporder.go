@@ -27,6 +27,11 @@ func (e Ordered) Apply(s *State) { // want Apply:`impure`
 	for k := range maps.Keys(e.Set) {
 		s.Name = k // want `into s.Name`
 	}
+	var early []string
+	slices.Sort(early)
+	for k := range e.Set {
+		early = append(early, k) // want `into early`
+	}
 	i := 0
 	for k := range e.Set {
 		s.ByName[k] = i // want `into s.ByName\[k\]`
@@ -86,6 +91,20 @@ func (e Unordered) Apply(s *State) {
 			s.Sets[k][name] = true
 		}
 	}
+	for range e.Set {
+		s.Name = "not empty"
+		break
+	}
+	for k, names := range s.Sets {
+		for i := 0; ; i++ {
+			if i > 3 {
+				break
+			}
+		}
+		delete(s.ByName, k)
+		delete(names, k)
+	}
+	s.Name = count(e.Set)
 	found := false
 	for k, v := range e.Set {
 		if k == e.Find {
@@ -126,6 +145,15 @@ func sorted(m map[string]int) []string {
 	keys := collect(m)
 	sort.Strings(keys)
 	return keys
+}
+
+func count(m map[string]int) string {
+	var b strings.Builder
+	for range m {
+		b.WriteString(".")
+	}
+	keys := slices.Collect(maps.Keys(m))
+	return b.String() + strings.Repeat(".", len(keys))
 }
 
 func collect(m map[string]int) []string {
