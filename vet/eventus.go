@@ -25,7 +25,7 @@ func ofEventus(object types.Object) bool {
 // called, and its type arguments, the inferred ones included.
 func calledOfEventus(info *types.Info, call *ast.CallExpr) (name string, args *types.TypeList) {
 	function := typeutil.StaticCallee(info, call)
-	if function == nil || !ofEventus(function) {
+	if function == nil || !ofEventus(function) || function.Signature().TypeParams() == nil {
 		return "", nil
 	}
 	return function.Name(), info.Instances[nameIn(call.Fun)].TypeArgs

@@ -20,7 +20,8 @@ func report(pass *analysis.Pass, pos token.Pos, format string, args ...any) {
 // ignored reports whether a comment with a reason tells the analyzer to pass
 // over the line of pos.
 func ignored(pass *analysis.Pass, pos token.Pos) bool {
-	line := pass.Fset.Position(pos).Line
+	// The real lines, not those of a line directive.
+	line := pass.Fset.PositionFor(pos, false).Line
 	for _, group := range fileOf(pass, pos).Comments {
 		for _, comment := range group.List {
 			text, ok := strings.CutPrefix(comment.Text, "//eventusvet:ignore ")
@@ -31,7 +32,7 @@ func ignored(pass *analysis.Pass, pos token.Pos) bool {
 			if len(words) < 2 || words[0] != pass.Analyzer.Name {
 				continue
 			}
-			at := pass.Fset.Position(comment.Pos())
+			at := pass.Fset.PositionFor(comment.Pos(), false)
 			if at.Line == line || at.Line == line-1 && isAlone(pass, at) {
 				return true
 			}

@@ -38,10 +38,15 @@ func (e Ordered) Apply(s *State) { // want Apply:`impure`
 		i++
 	}
 	for k := range e.Set {
-		if i++; i == 10 {
+		if len(s.ByName) < 3 {
 			break // want `Apply leaves a loop over a map early, after elements that chance has chosen`
 		}
 		delete(s.ByName, k)
+	}
+	for k := range e.Set {
+		if s.ByName[k]++; len(s.ByName) > 3 {
+			break // want `leaves a loop over a map early`
+		}
 	}
 	best := 0
 	for k, v := range e.Set {
@@ -96,15 +101,19 @@ func (e Unordered) Apply(s *State) {
 		break
 	}
 	for k, names := range s.Sets {
-		for i := 0; ; i++ {
-			if i > 3 {
-				break
-			}
+		for range 3 {
+			break
 		}
 		delete(s.ByName, k)
 		delete(names, k)
 	}
+	for range e.Set {
+		if s.N++; s.N > 3 {
+			break // the number is the same, whichever they were
+		}
+	}
 	s.Name = count(e.Set)
+	_ = gather(nil, e.Set)
 	found := false
 	for k, v := range e.Set {
 		if k == e.Find {
@@ -154,6 +163,13 @@ func count(m map[string]int) string {
 	}
 	keys := slices.Collect(maps.Keys(m))
 	return b.String() + strings.Repeat(".", len(keys))
+}
+
+func gather(into []string, m map[string]int) []string {
+	for k := range m {
+		into = append(into, k)
+	}
+	return into
 }
 
 func collect(m map[string]int) []string {
