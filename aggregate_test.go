@@ -41,6 +41,7 @@ func TestRecordedIsACopy(t *testing.T) {
 	}
 }
 
+//eventusvet:ignore unlisted Record must refuse it
 type unlisted struct{}
 
 func (unlisted) Apply(*counted) {}

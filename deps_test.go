@@ -41,6 +41,8 @@ var rules = map[string]struct {
 	"eventustest/natstest":       {own: []string{"infra/natsd"}, others: []string{"github.com/nats-io/nats.go"}},
 	"infra/natsd":                {others: []string{"github.com/nats-io/nats-server", "github.com/nats-io/nats.go", "github.com/gofrs/flock"}},
 	"product":                    {own: []string{"", "codec", "store"}, others: []string{"github.com/goccy/go-json", "github.com/google/uuid", "github.com/jackc/pgx/v5", "golang.org/x/text"}},
+	"vet":                        {others: []string{"golang.org/x/tools"}},
+	"cmd/eventusvet":             {own: []string{"vet"}, others: []string{"golang.org/x/tools"}},
 	"product/cmd/productd": {
 		own:    []string{"", "broker/jetstream", "consume", "infra/natsd", "outbox", "product", "store", "store/postgres", "store/sqlite"},
 		others: []string{"github.com/gofrs/flock", "github.com/jackc/pgx/v5", "github.com/nats-io/nats.go", "github.com/peterbourgon/ff", "golang.org/x/sync", "modernc.org/sqlite"},
@@ -121,7 +123,7 @@ func TestWhoMayImportWhom(t *testing.T) {
 // What a user does not import must not reach the user's program.
 func TestWhatIsLinkedIntoAProgram(t *testing.T) {
 	for name, banned := range map[string][]string{
-		"":                     {"testing", "database/sql", "pgregory.net/rapid", "github.com/nats-io/nats.go", "github.com/nats-io/nats-server/v2/server", "modernc.org/sqlite"},
+		"":                     {"testing", "database/sql", "pgregory.net/rapid", "github.com/nats-io/nats.go", "github.com/nats-io/nats-server/v2/server", "modernc.org/sqlite", "golang.org/x/tools/go/analysis"},
 		"consume":              {"testing", "database/sql", "github.com/nats-io/nats.go", "modernc.org/sqlite"},
 		"outbox":               {"testing", "database/sql", "github.com/nats-io/nats.go", "modernc.org/sqlite"},
 		"store/sqlite":         {"testing", "modernc.org/sqlite", "github.com/nats-io/nats.go"},

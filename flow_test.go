@@ -204,6 +204,7 @@ func (watchedAdded) Apply(s *watchedState) {
 		runtime.GC()
 		var m runtime.MemStats
 		runtime.ReadMemStats(&m)
+		//eventusvet:ignore impure the event measures; the state does not depend on it
 		peakHeap = max(peakHeap, m.HeapAlloc)
 	}
 }

@@ -33,11 +33,13 @@ func (e renamed) Apply(s *state) { s.Name = e.Name }
 
 type lossy struct {
 	Name string `json:"name"`
+	//eventusvet:ignore lossy a sentence must fail on the loss
 	kept string
 }
 
 func (e lossy) Apply(s *state) { s.Name = e.kept }
 
+//eventusvet:ignore unlisted a sentence must fail on it
 type forgotten struct{}
 
 func (forgotten) Apply(*state) {}

@@ -1,0 +1,7 @@
+package outside
+
+func opened() *Account {
+	a := new(Account)
+	a.Record(Opened{})
+	return a
+}
