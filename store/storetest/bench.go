@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"fmt"
-	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -18,25 +17,18 @@ import (
 // the time of one. open is that of [Run], and what the store lacks is skipped
 // as there.
 func Bench[Tx any](b *testing.B, open func(t testing.TB) Backend[Tx]) {
+	benchStore(b, open)
+	benches := map[string]func(*testing.B, func(testing.TB) Backend[Tx]){
+		"store.Log": benchLog[Tx], "store.Outbox": benchOutbox[Tx], "store.Snapshots": benchSnapshots[Tx], "store.Inbox": benchInbox[Tx],
+	}
 	first := mustOpen(b, open)
-	for _, part := range []struct {
-		capability string
-		has        bool
-		run        func(*testing.B, func(testing.TB) Backend[Tx])
-	}{
-		{"", true, benchStore[Tx]},
-		{"store.Log", first.Log != nil, benchLog[Tx]},
-		{"store.Outbox", first.Outbox != nil, benchOutbox[Tx]},
-		{"store.Snapshots", first.Snapshots != nil, benchSnapshots[Tx]},
-		{"store.Inbox", first.Inbox != nil, benchInbox[Tx]},
-	} {
-		if part.has {
-			part.run(b, open)
-			continue
+	for _, c := range capabilities(first) {
+		bench, measured := benches[c.name]
+		if lack := c.lack(first.Store); measured && lack != "" {
+			b.Run(c.name, func(b *testing.B) { b.Skip(lack) })
+		} else if measured {
+			bench(b, open)
 		}
-		lacking := lacks(first)
-		i := slices.IndexFunc(lacking, func(l lack) bool { return l.name == part.capability })
-		b.Run(part.capability, func(b *testing.B) { b.Skip(lacking[i].consequence) })
 	}
 }
 

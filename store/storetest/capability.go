@@ -84,28 +84,19 @@ func capabilities[Tx any](b subject[Tx]) []capability {
 	}
 }
 
-// lack is a capability that a backend does not have, in words.
-type lack struct {
-	name, consequence string
-}
-
-func lacks[Tx any](b subject[Tx]) []lack {
-	var all []lack
-	for _, c := range capabilities(b) {
-		switch {
-		case c.has:
-		case c.contract == nil:
-			all = append(all, lack{c.name, fmt.Sprintf("%s is nil: %s", c.name, c.without)})
-		default:
-			missing, _ := compareMethods(b.Store, c.contract)
-			some := ""
-			if len(missing) < c.contract.NumMethod() {
-				some = fmt.Sprintf(" (it has no %s)", strings.Join(missing, ", no "))
-			}
-			all = append(all, lack{c.name, fmt.Sprintf("%T is no %s%s: %s", b.Store, c.name, some, c.without)})
-		}
+// lack tells that s lacks c, and what does not work then; empty when it does not.
+func (c capability) lack(s store.Store) string {
+	if c.has {
+		return ""
 	}
-	return all
+	if c.contract == nil {
+		return fmt.Sprintf("%s is nil: %s", c.name, c.without)
+	}
+	some := ""
+	if missing, _ := compareMethods(s, c.contract); len(missing) < c.contract.NumMethod() {
+		some = fmt.Sprintf(" (it has no %s)", strings.Join(missing, ", no "))
+	}
+	return fmt.Sprintf("%T is no %s%s: %s", s, c.name, some, c.without)
 }
 
 // compareMethods returns the names of the methods that s lacks of an interface,

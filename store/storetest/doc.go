@@ -19,14 +19,15 @@
 // shares nothing with those of earlier calls: a new file, a new schema, a new
 // server. It closes what it opens by t.Cleanup, and calls t.Fatal when it cannot
 // open. It is called once for each clause and once for each random sequence
-// (see below), several hundred times in a run, so that it should take
+// (see below), some two hundred times in a run, so that it should take
 // milliseconds.
 //
 // Clauses run one after the other and change nothing outside of their store, so
-// that open and the whole test may run beside others. Within a clause up to 16
-// goroutines use the store at once, or hold transactions that wait for each
-// other: a pool of connections must not be the narrower lock. Benchmarks have
-// up to 64.
+// that open and the whole test may run beside others. Within a clause up to a
+// dozen goroutines use the store at once, in benchmarks 64. Some wait for locks
+// that others hold, and inside a transaction Get and ParkedStreams are called,
+// which are not part of it and must not wait for its end: a pool of fewer than a
+// dozen connections can hang by itself.
 //
 // # What a backend may lack
 //
@@ -36,11 +37,12 @@
 // the capability and tells what does not work without it:
 //
 //	--- SKIP: TestContract/store.Snapshots (0.00s)
-//	    *mystore.Store is no store.Snapshots: repositories over it cannot use
-//	    SnapshotEvery, every load reads its whole stream
+//	    storetest.go:55: *mystore.Store is no store.Snapshots: repositories over it
+//	        cannot use SnapshotEvery, every load reads its whole stream
 //
-// The clauses of a capability that is lacking do not run at all; those that look
-// at several look at what is there. go test shows skipped tests with -v only:
+// One skip is easier to see than forty, so that the clauses of a lacking
+// capability do not run at all; those that look at several look at what is there.
+// go test shows skipped tests with -v only:
 // look once with
 //
 //	go test -v -run '^TestContract$' | grep -A1 -e '--- SKIP'
@@ -86,20 +88,29 @@
 // has the flag that repeats it, -rapid.seed or -rapid.failfile (rapid writes
 // such files below testdata/rapid; -rapid.nofailfile stops it). By default 100
 // sequences of 30 steps on average are run; -rapid.checks=1000 and
-// -rapid.steps=100 look further, and are worth a night before a release. When a
-// sentence and the model fail together, begin with the sentence.
+// -rapid.steps=100 look further. When a sentence and the model fail together,
+// begin with the sentence.
 //
 // # Benchmarks
 //
-//	go test -run '^$' -bench Contract -count 5
+//	go test -v -run '^$' -bench Contract -count 5
 //
-// The payload of an event is 300 bytes, and figures are "events/s", whatever an
-// operation does, except where the name says otherwise. Compare them between
-// commits or between backends on one machine, the same at both ends of an
-// average of several runs; by themselves they tell more of the disk than of the
-// backend. "append 1 event" with 1, 16 and 64 writers shows whether commits are
-// shared: figures that do not grow with the writers mean one lock or one fsync
-// for each.
+// An event has 300 bytes of data, and figures are "events/s", whatever an
+// operation does. Compare them between commits or between backends, on one
+// machine and over several runs; by themselves they tell more of the disk than
+// of the backend.
+//
+//   - "append 1 event" with 1, 16 and 64 writers: what a commit costs, and
+//     whether commits are shared. A figure that does not grow with the writers
+//     means one lock or one fsync for each.
+//   - "append 100 events", 1000: one statement for all, or one for each.
+//   - "append that is refused": the time that a lost race takes.
+//   - "read a stream", "read the log", of 10,000 in pages of 500.
+//   - "load a stream of 10000 by its snapshot": beside "read a stream", what a
+//     snapshot saves.
+//   - "outbox cycle of 100": append, read and mark, as repository and relay do.
+//   - "mark 100 streams in a transaction": what a runner adds to its handlers'
+//     work on a batch.
 //
 // # What it does not prove
 //

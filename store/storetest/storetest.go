@@ -37,8 +37,10 @@ type Backend[Tx any] struct {
 // storetest's own comment tells more.
 func Run[Tx any](t *testing.T, open func(t testing.TB) Backend[Tx]) {
 	b := mustOpen(t, open)
-	for _, lack := range lacks(b) {
-		t.Run(lack.name, func(t *testing.T) { t.Skip(lack.consequence) })
+	for _, c := range capabilities(b) {
+		if lack := c.lack(b.Store); lack != "" {
+			t.Run(c.name, func(t *testing.T) { t.Skip(lack) })
+		}
 	}
 	for _, part := range []struct {
 		runs    bool

@@ -59,10 +59,13 @@ func TestFaultsAreFound(t *testing.T) {
 	}
 }
 
+func storeOnly(testing.TB) storetest.Backend[any] {
+	return storetest.Backend[any]{Store: struct{ store.Store }{memory.New()}}
+}
+
+func BenchmarkAStoreByItself(b *testing.B) { storetest.Bench(b, storeOnly) }
+
 func TestAStoreByItself(t *testing.T) {
-	storeOnly := func(testing.TB) storetest.Backend[any] {
-		return storetest.Backend[any]{Store: struct{ store.Store }{memory.New()}}
-	}
 	t.Run("passes, and what it lacks is skipped aloud", func(t *testing.T) {
 		out := runInChild(t, "", storeOnly)
 		if strings.Contains(out, "FAIL") {
@@ -80,6 +83,18 @@ func TestAStoreByItself(t *testing.T) {
 		}
 		if strings.Contains(out, "Backend.Rewind") {
 			t.Error("without snapshots the lack of Rewind means nothing, and it is skipped aloud")
+		}
+	})
+	t.Run("has benchmarks, and those that it lacks are skipped aloud", func(t *testing.T) {
+		child := exec.CommandContext(t.Context(), os.Args[0], "-test.v", "-test.run", "^$", "-test.benchtime", "1x",
+			"-test.bench", "^BenchmarkAStoreByItself$/^(append_1_event,_writers=1|store.*)$")
+		out, err := child.CombinedOutput()
+		for _, want := range []string{
+			"BenchmarkAStoreByItself/append_1_event,_writers=1", "is no store.Log", "is no store.Outbox", "is no store.Snapshots", "is no store.Inbox",
+		} {
+			if err != nil || !strings.Contains(string(out), want) {
+				t.Errorf("no %q, error %v:\n%s", want, err, out)
+			}
 		}
 	})
 }
