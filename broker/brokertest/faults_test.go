@@ -50,6 +50,8 @@ var faults = []fault{
 		with(func(b *memory.Broker) brokertest.Backend { return &undecided{Broker: b} })},
 	{"messages of a key are reordered", "messages with one key keep their order",
 		with(func(b *memory.Broker) brokertest.Backend { return backwards{b} })},
+	{"messages of a publisher are reordered", "publishers and consumers run at the same time",
+		with(func(b *memory.Broker) brokertest.Backend { return backwards{b} })},
 	{"messages are checked one by one", "Publish refuses bad messages before it sends one",
 		with(func(b *memory.Broker) brokertest.Backend { return eager{b} })},
 	{"names of headers change their case", "a message arrives as it was sent",
@@ -61,6 +63,8 @@ var faults = []fault{
 		with(func(b *memory.Broker) brokertest.Backend { return perTopic{b} })},
 	{"each member has a subscription of its own", "two members of one name share the messages",
 		with(func(b *memory.Broker) brokertest.Backend { return &ephemeral{Broker: b} })},
+	{"each member begins anew", "a durable subscription goes on from where it was, whatever the start",
+		with(func(b *memory.Broker) brokertest.Backend { return &ephemeral{Broker: b, anew: true} })},
 	{"a new subscription begins with all there is", "FromNow begins after what was published, FromFirst with it",
 		with(func(b *memory.Broker) brokertest.Backend { return fromFirst{b} })},
 
@@ -68,6 +72,8 @@ var faults = []fault{
 		withSubscription(func(s broker.Subscription) broker.Subscription { return greedy{s} })},
 	{"Fetch of nothing returns nothing", "Fetch refuses a limit below 1",
 		withSubscription(func(s broker.Subscription) broker.Subscription { return polite{s} })},
+	{"the end of a context is no error", "Fetch returns the context's error when that ends first",
+		withSubscription(func(s broker.Subscription) broker.Subscription { return quiet{s} })},
 	{"what arrives after the context ended is dropped", "Fetch loses nothing when its context ends",
 		withSubscription(func(s broker.Subscription) broker.Subscription { return careless{s} })},
 

@@ -53,6 +53,16 @@ func (s polite) Fetch(ctx context.Context, limit int) ([]broker.Delivery, error)
 	return s.Subscription.Fetch(ctx, limit)
 }
 
+type quiet struct{ broker.Subscription }
+
+func (s quiet) Fetch(ctx context.Context, limit int) ([]broker.Delivery, error) {
+	got, err := s.Subscription.Fetch(ctx, limit)
+	if ctx.Err() != nil {
+		return nil, nil
+	}
+	return got, err
+}
+
 // careless leaves a request at the server when its context ends, and drops the
 // answer.
 type careless struct{ broker.Subscription }

@@ -100,12 +100,17 @@ func (b perTopic) Subscribe(ctx context.Context, name, topic string, start broke
 	return b.Broker.Subscribe(ctx, name+"-"+topic, topic, start)
 }
 
+// ephemeral has subscriptions that end with their member.
 type ephemeral struct {
 	*memory.Broker
+	anew    bool // whether the next one begins with the first message
 	members atomic.Int64
 }
 
 func (b *ephemeral) Subscribe(ctx context.Context, name, topic string, start broker.Start) (broker.Subscription, error) {
+	if b.anew {
+		start = broker.FromFirst
+	}
 	return b.Broker.Subscribe(ctx, fmt.Sprint(name, "-", b.members.Add(1)), topic, start)
 }
 

@@ -28,8 +28,8 @@ func runInChild(t *testing.T, clause string, open brokertest.Open) string {
 	for name := range strings.SplitSeq(t.Name()+"/"+underscored(clause), "/") {
 		pattern = append(pattern, "^"+regexp.QuoteMeta(name)+"$")
 	}
-	child := exec.CommandContext(t.Context(), os.Args[0], "-test.v", "-test.timeout", "6s", "-test.run", strings.Join(pattern, "/"))
-	child.Env = append(os.Environ(), inChild+"=1")
+	child := exec.CommandContext(t.Context(), os.Args[0], "-test.v", "-test.timeout", "4s", "-test.run", strings.Join(pattern, "/"))
+	child.Env = append(os.Environ(), inChild+"=1", "GORACE=atexit_sleep_ms=0")
 	out, err := child.CombinedOutput()
 	if _, exited := err.(*exec.ExitError); err != nil && !exited {
 		t.Fatal(err)

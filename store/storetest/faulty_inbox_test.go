@@ -77,6 +77,24 @@ func (s retries) InTx(ctx context.Context, f func(context.Context, *memory.Tx) e
 	return s.Store.InTx(ctx, f)
 }
 
+type recovers struct{ *memory.Store }
+
+func (s recovers) InTx(ctx context.Context, f func(context.Context, *memory.Tx) error) (err error) {
+	defer func() {
+		if got := recover(); got != nil {
+			err = errors.New("the handler panicked")
+		}
+	}()
+	return s.Store.InTx(ctx, f)
+}
+
+// deafTx has a transaction that its caller's context does not end.
+type deafTx struct{ *memory.Store }
+
+func (s deafTx) InTx(ctx context.Context, f func(context.Context, *memory.Tx) error) error {
+	return s.Store.InTx(context.WithoutCancel(ctx), f)
+}
+
 // outside is a backend whose handlers write on a connection of their own.
 func outside(t testing.TB) storetest.Backend[*memory.Tx] {
 	b := open(t)

@@ -86,20 +86,20 @@ func snapshotClauses[Tx any]() []clause[Tx] {
 			equal(t, "messages", len(tail), 4)
 		}},
 		{"of concurrent snapshots the newest stays", func(t *testing.T, b subject[Tx]) {
-			mustAppend(t, b, product, store.NoStream, events("a", 40)...)
-			var wg sync.WaitGroup
-			for w := range int64(4) {
-				wg.Go(func() {
-					for i := range int64(10) {
-						if err := b.WriteSnapshot(t.Context(), snapshot(product, 1, 1+(7*(w*10+i))%40)); err != nil {
+			mustAppend(t, b, product, store.NoStream, events("a", 4)...)
+			for schema := range 40 {
+				var wg sync.WaitGroup
+				for version := range int64(4) {
+					wg.Go(func() {
+						if err := b.WriteSnapshot(t.Context(), snapshot(product, schema, version+1)); err != nil {
 							t.Errorf("write snapshot: %v", err)
 						}
-					}
-				})
+					})
+				}
+				wg.Wait()
+				snap, _ := mustReadSnapshot(t, b, product, schema, 1)
+				equal(t, "snapshot", snap, snapshot(product, schema, 4))
 			}
-			wg.Wait()
-			snap, _ := mustReadSnapshot(t, b, product, 1, 1)
-			equal(t, "snapshot", snap, snapshot(product, 1, 40))
 		}},
 		{"snapshots of different schemas live side by side", func(t *testing.T, b subject[Tx]) {
 			batch := events("a", 5)
@@ -165,7 +165,8 @@ func snapshotClauses[Tx any]() []clause[Tx] {
 // always meet: a tail read before or after its snapshot leaves a gap or an
 // overlap. It shows in a tail that has messages, so that the snapshots stay two
 // behind. The writer goes on until the readers have met enough snapshots, for a
-// fast one would be done before they begin.
+// fast one would be done before they begin. It leaves out every third, so that
+// writes and reads that take turns at one lock do not fall into step.
 func oneView[Tx any](t *testing.T, b subject[Tx]) {
 	const appends = 150
 	done := make(chan struct{})
@@ -199,7 +200,7 @@ func oneView[Tx any](t *testing.T, b subject[Tx]) {
 	}
 	for i := int64(0); i < appends || met.Load() < appends && !t.Failed(); i++ {
 		mustAppend(t, b, product, store.Expected(i), event("x"))
-		if i >= 2 {
+		if i >= 2 && i%3 != 0 {
 			mustWriteSnapshot(t, b, snapshot(product, 1, i-1))
 		}
 	}

@@ -35,7 +35,7 @@ func runInChild[Tx any](t *testing.T, clause string, open func(testing.TB) store
 	}
 	child := exec.CommandContext(t.Context(), os.Args[0], "-test.v", "-test.run", strings.Join(pattern, "/"),
 		"-rapid.nofailfile", "-rapid.shrinktime=0s")
-	child.Env = append(os.Environ(), inChild+"=1")
+	child.Env = append(os.Environ(), inChild+"=1", "GORACE=atexit_sleep_ms=0")
 	out, err := child.CombinedOutput()
 	if _, exited := err.(*exec.ExitError); err != nil && !exited {
 		t.Fatal(err)
