@@ -52,6 +52,9 @@
 //
 //	go test -run '^TestContract$/^messages_with_one_key_keep_their_order$'
 //
+// One defect can break many clauses. Begin with the first that fails, which
+// go test -failfast stops at.
+//
 // "context deadline exceeded" means that a message did not come, or that a call
 // did not return: every call has a minute, or half of the time that is left
 // until go test's -timeout, which with -timeout=20s is soon. That something does

@@ -66,7 +66,7 @@ type capability struct {
 func capabilities[Tx any](b subject[Tx]) []capability {
 	return []capability{
 		{"store.Log", b.Log != nil, reflect.TypeFor[store.Log](),
-			"runners cannot fill gaps and heal what the broker lost from it, nor rebuild a read model"},
+			"it is no Config.Log of a runner, which then cannot heal what the broker lost, nor rebuild a read model"},
 		{"store.Outbox", b.Outbox != nil, reflect.TypeFor[store.Outbox](),
 			"no outbox.Relay can publish its events"},
 		{"store.Snapshots", b.Snapshots != nil, reflect.TypeFor[store.Snapshots](),
@@ -76,7 +76,7 @@ func capabilities[Tx any](b subject[Tx]) []capability {
 		{"store.Watcher", b.Watcher != nil, reflect.TypeFor[store.Watcher](),
 			"an idle relay in the same process finds an append by its next poll only"},
 		{"store.Leases", b.Leases != nil, reflect.TypeFor[store.Leases](),
-			"only one process may run a relay over it"},
+			"nothing keeps relays in two processes from publishing at once"},
 		{"Backend.Rewind", b.Rewind != nil || b.Snapshots == nil, nil,
 			"that no snapshot of lost events is used is not tested"},
 		{"Backend.Reopen", b.Reopen != nil, nil,

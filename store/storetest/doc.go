@@ -34,21 +34,18 @@
 // Only [store.Store] is demanded: a repository needs no more. The rest is looked
 // for on the same value by type assertion, as repositories, relays and runners
 // look for it. What is not there is skipped, in one subtest that is named as
-// the capability and tells what does not work without it:
+// the capability and tells what does not work without it. go test shows skipped
+// tests with -v only, so look once with
 //
-//	--- SKIP: TestContract/store.Snapshots (0.00s)
-//	    storetest.go:55: *mystore.Store is no store.Snapshots: repositories over it
-//	        cannot use SnapshotEvery, every load reads its whole stream
+//	$ go test -v -run '^TestContract$/^(store|Backend)[.]'
+//	=== RUN   TestContract/store.Snapshots
+//	    storetest.go:42: *mystore.Store is no store.Snapshots: repositories over it
+//	    cannot use SnapshotEvery, every load reads its whole stream
 //
 // One skip is easier to see than forty, so that the clauses of a lacking
 // capability do not run at all; those that look at several look at what is there.
-// go test shows skipped tests with -v only:
-// look once with
-//
-//	go test -v -run '^TestContract$' | grep -A1 -e '--- SKIP'
-//
-// and state in the backend's package what it has, so that nothing is lost
-// unseen later:
+// State in the backend's package what it has, so that nothing is lost unseen
+// later:
 //
 //	var (
 //		_ store.Store          = (*Store)(nil)
@@ -76,6 +73,10 @@
 //
 //	go test -run '^TestContract$/^a_snapshot_only_moves_forward$'
 //
+// One defect breaks many clauses: a time that is not cut to the microsecond is in
+// every message. The simplest come first, so begin with the first that fails,
+// which go test -failfast stops at.
+//
 // A clause that hangs until go test's -timeout has found a lock that is not
 // given back, a call that does not end with its context, or a wake-up that was
 // lost; the stack of the goroutine that runs the clause shows which.
@@ -88,8 +89,7 @@
 // has the flag that repeats it, -rapid.seed or -rapid.failfile (rapid writes
 // such files below testdata/rapid; -rapid.nofailfile stops it). By default 100
 // sequences of 30 steps on average are run; -rapid.checks=1000 and
-// -rapid.steps=100 look further. When a sentence and the model fail together,
-// begin with the sentence.
+// -rapid.steps=100 look further.
 //
 // # Benchmarks
 //
