@@ -31,7 +31,7 @@ var rules = map[string]struct {
 	"broker/cloudevents":         {own: []string{"broker", "store"}},
 	"broker/memory":              {own: []string{"broker"}},
 	"broker/jetstream":           {own: []string{"broker"}, others: []string{"github.com/nats-io/nats.go"}},
-	"broker/brokertest":          {own: []string{"broker"}, others: []string{"pgregory.net/rapid", "github.com/google/go-cmp"}},
+	"broker/brokertest":          {own: []string{"broker"}},
 	"internal/pause":             {others: []string{"github.com/sethvargo/go-retry"}},
 	"outbox":                     {own: []string{"store", "broker", "broker/cloudevents", "internal/pause"}, others: []string{"github.com/google/uuid"}},
 	"consume":                    {own: []string{"", "store", "broker", "broker/cloudevents", "internal/pause"}, others: []string{"github.com/sethvargo/go-retry"}},

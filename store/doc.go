@@ -2,8 +2,8 @@
 // (memory, sqlite, ...), [github.com/eventus-go/eventus/store/storetest] proves
 // that they do, and nothing here depends on any of them.
 //
-// The contract is a handful of small interfaces, and one value of a backend
-// implements all of them:
+// The contract is a handful of small interfaces. A repository needs [Store]; the
+// others are implemented by the same value, as far as a backend has them:
 //
 //   - [Store] appends to streams and reads them.
 //   - [Log] reads the whole store in one order.
@@ -12,6 +12,7 @@
 //   - [Inbox] keeps what each consumer has handled, in the consumer's own
 //     transactions.
 //   - [Watcher] wakes pollers of the same process.
+//   - [Leases] lets one of several processes do what only one should.
 //
 // # Words
 //

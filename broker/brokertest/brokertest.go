@@ -1,5 +1,3 @@
-// Package brokertest proves that a broker keeps the contract of
-// [github.com/eventus-go/eventus/broker]. Each subtest is a sentence of it.
 package brokertest
 
 import (
@@ -17,7 +15,8 @@ type Backend interface {
 
 // Open returns a broker without messages and without subscriptions, whose
 // acknowledgement wait is ackWait, and which allows 600 unsettled messages at
-// least. It is called once for each subtest and cleans up by t.Cleanup.
+// least. It is called once for each subtest and cleans up by t.Cleanup. It calls
+// t.Skip, with the reason, when the wait is too short for the backend's server.
 type Open func(t testing.TB, ackWait time.Duration) Backend
 
 const (
@@ -29,13 +28,19 @@ const (
 	soon = time.Second
 )
 
-// Run runs the whole suite. Subtests run one after the other.
+// Run tests a backend. Clauses run one after the other; package brokertest's own
+// comment tells more.
 func Run(t *testing.T, open Open) {
 	for _, c := range clauses {
 		t.Run(c.sentence, func(t *testing.T) {
 			c.prove(t, open(t, c.ackWait))
 		})
 	}
+	t.Run("each call of open gives an empty broker of its own", func(t *testing.T) {
+		publish(t, open(t, never), batch("topic", "first", 1)...)
+		second := open(t, never)
+		expectNothing(t, second, subscribe(t, second, "reader", "topic", broker.FromFirst), "topic")
+	})
 }
 
 type clause struct {

@@ -11,9 +11,16 @@ import (
 )
 
 // within bounds what can only hang when the broker is wrong. It is a guard, not
-// a promise of speed.
+// a promise of speed. It ends well before go test's -timeout, so that the clause
+// fails and others have their turn.
 func within(t testing.TB) context.Context {
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	guard := time.Minute
+	if d, ok := t.(interface{ Deadline() (time.Time, bool) }); ok {
+		if deadline, ok := d.Deadline(); ok {
+			guard = min(guard, time.Until(deadline)/2)
+		}
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), guard)
 	t.Cleanup(cancel)
 	return ctx
 }

@@ -11,11 +11,14 @@ import (
 	"github.com/eventus-go/eventus/infra/natsd"
 )
 
-func TestContract(t *testing.T) {
-	brokertest.Run(t, func(t testing.TB, ackWait time.Duration) brokertest.Backend {
-		srv := serve(t, natsd.Config{Dir: t.TempDir()})
-		return open(t, connect(t, srv), jetstream.Config{AckWait: ackWait})
-	})
+func TestContract(t *testing.T) { brokertest.Run(t, openBackend) }
+
+func BenchmarkContract(b *testing.B) { brokertest.Bench(b, openBackend) }
+
+// openBackend opens a broker on a server of its own.
+func openBackend(t testing.TB, ackWait time.Duration) brokertest.Backend {
+	srv := serve(t, natsd.Config{Dir: t.TempDir()})
+	return open(t, connect(t, srv), jetstream.Config{AckWait: ackWait})
 }
 
 func serve(t testing.TB, cfg natsd.Config) *natsd.Server {

@@ -10,10 +10,12 @@ import (
 	"github.com/eventus-go/eventus/broker/memory"
 )
 
-func TestContract(t *testing.T) {
-	brokertest.Run(t, func(_ testing.TB, ackWait time.Duration) brokertest.Backend {
-		return memory.New(memory.Config{AckWait: ackWait})
-	})
+func TestContract(t *testing.T) { brokertest.Run(t, open) }
+
+func BenchmarkContract(b *testing.B) { brokertest.Bench(b, open) }
+
+func open(_ testing.TB, ackWait time.Duration) brokertest.Backend {
+	return memory.New(memory.Config{AckWait: ackWait})
 }
 
 // In a bubble, times are exact, and a goroutine left behind fails the test.

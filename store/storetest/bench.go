@@ -2,6 +2,7 @@ package storetest
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"sync"
 	"sync/atomic"
@@ -12,16 +13,45 @@ import (
 )
 
 // Bench measures a backend, with payloads of 300 bytes. Every figure is per
-// event ("events/s"), whatever an operation does. open is that of [Run].
+// event ("events/s"), whatever an operation does; that of refused appends is
+// the time of one. open is that of [Run], and what the store lacks is skipped
+// as there.
 func Bench[Tx any](b *testing.B, open func(t testing.TB) Backend[Tx]) {
+	benchStore(b, open)
+	benches := map[string]func(*testing.B, func(testing.TB) Backend[Tx]){
+		"store.Log": benchLog[Tx], "store.Outbox": benchOutbox[Tx], "store.Snapshots": benchSnapshots[Tx], "store.Inbox": benchInbox[Tx],
+	}
+	first := mustOpen(b, open)
+	for _, c := range capabilities(first) {
+		bench, measured := benches[c.name]
+		if lack := c.lack(first.Store); measured && lack != "" {
+			b.Run(c.name, func(b *testing.B) { b.Skip(lack) })
+		} else if measured {
+			bench(b, open)
+		}
+	}
+}
+
+func benchStore[Tx any](b *testing.B, open func(testing.TB) Backend[Tx]) {
 	for _, writers := range []int{1, 16, 64} {
-		b.Run(fmt.Sprintf("append 1 event, writers=%d", writers), func(b *testing.B) { benchAppend(b, open(b), writers, 1) })
+		b.Run(fmt.Sprintf("append 1 event, writers=%d", writers), func(b *testing.B) { benchAppend(b, mustOpen(b, open), writers, 1) })
 	}
 	for _, n := range []int{100, 1000} {
-		b.Run(fmt.Sprintf("append %d events", n), func(b *testing.B) { benchAppend(b, open(b), 1, n) })
+		b.Run(fmt.Sprintf("append %d events", n), func(b *testing.B) { benchAppend(b, mustOpen(b, open), 1, n) })
 	}
+	b.Run("append that is refused", func(b *testing.B) {
+		backend := mustOpen(b, open)
+		fill(b, backend, product, 10)
+		batch := payloads(1)
+		b.ReportAllocs()
+		for b.Loop() {
+			if _, err := backend.Append(b.Context(), product, 9, batch); err == nil {
+				b.Fatal("a stale append is accepted")
+			}
+		}
+	})
 	b.Run("read a stream of 10000", func(b *testing.B) {
-		backend := open(b)
+		backend := mustOpen(b, open)
 		fill(b, backend, product, 10_000)
 		rate(b, 10_000, func() error {
 			for after := int64(0); ; {
@@ -33,14 +63,17 @@ func Bench[Tx any](b *testing.B, open func(t testing.TB) Backend[Tx]) {
 			}
 		})
 	})
+}
+
+func benchLog[Tx any](b *testing.B, open func(testing.TB) Backend[Tx]) {
 	b.Run("read the log of 10000", func(b *testing.B) {
-		backend := open(b)
+		backend := mustOpen(b, open)
 		for i := range 10 {
 			fill(b, backend, store.Stream{Category: "product", ID: fmt.Sprint(i)}, 1000)
 		}
 		rate(b, 10_000, func() error {
 			for after := int64(0); ; {
-				page, err := backend.ReadAll(b.Context(), after, 500)
+				page, err := backend.Log.ReadAll(b.Context(), after, 500)
 				if err != nil || len(page) == 0 {
 					return err
 				}
@@ -48,8 +81,11 @@ func Bench[Tx any](b *testing.B, open func(t testing.TB) Backend[Tx]) {
 			}
 		})
 	})
+}
+
+func benchOutbox[Tx any](b *testing.B, open func(testing.TB) Backend[Tx]) {
 	b.Run("outbox cycle of 100", func(b *testing.B) {
-		backend := open(b)
+		backend := mustOpen(b, open)
 		batch := payloads(100)
 		rate(b, 100, func() error {
 			if _, err := backend.Append(b.Context(), product, store.Any, batch); err != nil {
@@ -60,6 +96,34 @@ func Bench[Tx any](b *testing.B, open func(t testing.TB) Backend[Tx]) {
 				return err
 			}
 			return backend.MarkPublished(b.Context(), positions(page))
+		})
+	})
+}
+
+// benchSnapshots loads the same stream as "read a stream of 10000" does.
+func benchSnapshots[Tx any](b *testing.B, open func(testing.TB) Backend[Tx]) {
+	b.Run("load a stream of 10000 by its snapshot", func(b *testing.B) {
+		backend := mustOpen(b, open)
+		fill(b, backend, product, 10_000)
+		mustWriteSnapshot(b, backend, snapshot(product, 1, 9_990))
+		rate(b, 10_000, func() error {
+			_, _, err := backend.ReadSnapshot(b.Context(), product, 1, 500)
+			return err
+		})
+	})
+}
+
+// benchInbox does what a runner does for a batch of messages from 100 streams,
+// handlers aside.
+func benchInbox[Tx any](b *testing.B, open func(testing.TB) Backend[Tx]) {
+	b.Run("mark 100 streams in a transaction", func(b *testing.B) {
+		backend := mustOpen(b, open)
+		streams := make([]store.Stream, 100)
+		for i := range streams {
+			streams[i] = store.Stream{Category: "product", ID: fmt.Sprint(i)}
+		}
+		rate(b, len(streams), func() error {
+			return backend.InTx(b.Context(), func(ctx context.Context, tx Tx) error { return addOne(ctx, backend, tx, streams) })
 		})
 	})
 }
@@ -79,7 +143,7 @@ func payloads(n int) []store.Event {
 
 // benchAppend appends n events at a time from each writer to streams of its own,
 // a new one every 100 appends.
-func benchAppend[Tx any](b *testing.B, backend Backend[Tx], writers, n int) {
+func benchAppend[Tx any](b *testing.B, backend subject[Tx], writers, n int) {
 	var done atomic.Int64
 	var wg sync.WaitGroup
 	b.ReportAllocs()

@@ -30,12 +30,12 @@ func keptLetter(consumer string, s store.Stream, version int64) store.DeadLetter
 	return d
 }
 
-func mustPark[Tx any](t tester, b Backend[Tx], d store.DeadLetter) {
+func mustPark[Tx any](t tester, b subject[Tx], d store.DeadLetter) {
 	t.Helper()
 	mustInTx(t, b, func(ctx context.Context, tx Tx) error { return b.Park(ctx, tx, d) })
 }
 
-func parkedOf[Tx any](t tester, b Backend[Tx], consumer string, s store.Stream) (letters []store.DeadLetter) {
+func parkedOf[Tx any](t tester, b subject[Tx], consumer string, s store.Stream) (letters []store.DeadLetter) {
 	t.Helper()
 	mustInTx(t, b, func(ctx context.Context, tx Tx) (err error) {
 		letters, err = b.Parked(ctx, tx, consumer, s, all)
@@ -44,7 +44,7 @@ func parkedOf[Tx any](t tester, b Backend[Tx], consumer string, s store.Stream) 
 	return letters
 }
 
-func mustParkedStreams[Tx any](t tester, b Backend[Tx], consumer string, after store.Stream, limit int) []store.DeadLetter {
+func mustParkedStreams[Tx any](t tester, b subject[Tx], consumer string, after store.Stream, limit int) []store.DeadLetter {
 	t.Helper()
 	letters, err := b.ParkedStreams(t.Context(), consumer, after, limit)
 	if err != nil {
@@ -55,7 +55,7 @@ func mustParkedStreams[Tx any](t tester, b Backend[Tx], consumer string, after s
 
 func deadLetterClauses[Tx any]() []clause[Tx] {
 	return []clause[Tx]{
-		{"dead letters come back whole, in ascending order of version, up to the limit", func(t *testing.T, b Backend[Tx]) {
+		{"dead letters come back whole, in ascending order of version, up to the limit", func(t *testing.T, b subject[Tx]) {
 			for _, v := range []int64{11, 9, 10, 100} {
 				mustPark(t, b, letter("c", product, v))
 			}
@@ -75,7 +75,7 @@ func deadLetterClauses[Tx any]() []clause[Tx] {
 				return nil
 			})
 		}},
-		{"a letter parked twice stays as it is, but a newer error and its attempts replace the old", func(t *testing.T, b Backend[Tx]) {
+		{"a letter parked twice stays as it is, but a newer error and its attempts replace the old", func(t *testing.T, b subject[Tx]) {
 			queued := letter("c", product, 3)
 			queued.Error, queued.Attempts = "", 0
 			mustPark(t, b, queued)
@@ -94,7 +94,7 @@ func deadLetterClauses[Tx any]() []clause[Tx] {
 			mustPark(t, b, queued)
 			equal(t, "letters", parkedOf(t, b, "c", product), []store.DeadLetter{want})
 		}},
-		{"Unpark removes one letter, and removing none is no error", func(t *testing.T, b Backend[Tx]) {
+		{"Unpark removes one letter, and removing none is no error", func(t *testing.T, b subject[Tx]) {
 			mustPark(t, b, letter("c", product, 1))
 			mustPark(t, b, letter("c", product, 2))
 			unpark := func(consumer string, s store.Stream, version int64) {
@@ -112,7 +112,7 @@ func deadLetterClauses[Tx any]() []clause[Tx] {
 			equal(t, "marks", marksOf(t, b, "c", product), []store.Mark{{Stream: product}})
 			equal(t, "streams", mustParkedStreams(t, b, "c", store.Stream{}, all), []store.DeadLetter{})
 		}},
-		{"ParkedStreams gives each stream's oldest letter, paged in byte order", func(t *testing.T, b Backend[Tx]) {
+		{"ParkedStreams gives each stream's oldest letter, paged in byte order", func(t *testing.T, b subject[Tx]) {
 			var want []store.DeadLetter
 			for _, category := range []string{"b", "B", "a", "a-b"} {
 				for _, id := range ids {
@@ -145,7 +145,20 @@ func deadLetterClauses[Tx any]() []clause[Tx] {
 			}
 			equal(t, "page of none", mustParkedStreams(t, b, "c", store.Stream{}, -1), []store.DeadLetter{})
 		}},
-		{"an error of any text can be parked", func(t *testing.T, b Backend[Tx]) {
+		{"a store keeps nothing of a letter that it is given, and shares nothing of one that it gives", func(t *testing.T, b subject[Tx]) {
+			d := letter("c", product, 1)
+			mustInTx(t, b, func(ctx context.Context, tx Tx) error {
+				defer spoil(&d.Message.Event) // before the commit
+				return b.Park(ctx, tx, d)
+			})
+			for range 2 {
+				for _, letters := range [][]store.DeadLetter{parkedOf(t, b, "c", product), mustParkedStreams(t, b, "c", store.Stream{}, all)} {
+					equal(t, "letters", letters, []store.DeadLetter{keptLetter("c", product, 1)})
+					spoil(&letters[0].Message.Event)
+				}
+			}
+		}},
+		{"an error of any text can be parked", func(t *testing.T, b subject[Tx]) {
 			for i, text := range []string{"broken \xff UTF-8", "a NUL \x00 inside", "lines\r\n\tand 'quotes' \"🛒\""} {
 				d := letter("c", product, int64(i)+1)
 				d.Error = text

@@ -11,7 +11,7 @@ import (
 
 var errHandler = errors.New("the handler failed")
 
-func mustSetMarks[Tx any](t tester, b Backend[Tx], consumer string, marks ...store.Mark) {
+func mustSetMarks[Tx any](t tester, b subject[Tx], consumer string, marks ...store.Mark) {
 	t.Helper()
 	mustInTx(t, b, func(ctx context.Context, tx Tx) error {
 		streams := make([]store.Stream, len(marks))
@@ -26,7 +26,7 @@ func mustSetMarks[Tx any](t tester, b Backend[Tx], consumer string, marks ...sto
 }
 
 // mustHave checks the committed value under key; "" means that there is none.
-func mustHave[Tx any](t testing.TB, b Backend[Tx], key, want string) {
+func mustHave[Tx any](t testing.TB, b subject[Tx], key, want string) {
 	t.Helper()
 	got, ok, err := b.Get(t.Context(), key)
 	if err != nil {
@@ -38,7 +38,7 @@ func mustHave[Tx any](t testing.TB, b Backend[Tx], key, want string) {
 }
 
 // change makes one change of every kind that a transaction of the inbox can.
-func change[Tx any](ctx context.Context, b Backend[Tx], tx Tx) error {
+func change[Tx any](ctx context.Context, b subject[Tx], tx Tx) error {
 	if _, err := b.Marks(ctx, tx, "consumer", []store.Stream{product, other}); err != nil {
 		return err
 	}
@@ -51,9 +51,19 @@ func change[Tx any](ctx context.Context, b Backend[Tx], tx Tx) error {
 	return b.SetMarks(ctx, tx, "consumer", []store.Mark{{Stream: product, Version: 7}, {Stream: other, Version: 2}})
 }
 
+// mustBeChanged checks that all of change is committed.
+func mustBeChanged[Tx any](t *testing.T, b subject[Tx]) {
+	t.Helper()
+	mustHave(t, b, "key", "value")
+	equal(t, "marks", marksOf(t, b, "consumer", other, product), []store.Mark{
+		{Stream: other, Version: 2, Parked: true}, {Stream: product, Version: 7},
+	})
+	equal(t, "letters", parkedOf(t, b, "consumer", other), []store.DeadLetter{keptLetter("consumer", other, 3)})
+}
+
 // mustBeUnchanged checks that nothing of change is there, and that the next
 // transaction is not held up by what is left of the last.
-func mustBeUnchanged[Tx any](t *testing.T, b Backend[Tx]) {
+func mustBeUnchanged[Tx any](t *testing.T, b subject[Tx]) {
 	t.Helper()
 	mustHave(t, b, "key", "")
 	equal(t, "marks", marksOf(t, b, "consumer", product, other), []store.Mark{{Stream: product}, {Stream: other}})
@@ -62,15 +72,11 @@ func mustBeUnchanged[Tx any](t *testing.T, b Backend[Tx]) {
 
 func inboxClauses[Tx any]() []clause[Tx] {
 	return []clause[Tx]{
-		{"a commit keeps marks, dead letters and the handler's writes together", func(t *testing.T, b Backend[Tx]) {
+		{"a commit keeps marks, dead letters and the handler's writes together", func(t *testing.T, b subject[Tx]) {
 			mustInTx(t, b, func(ctx context.Context, tx Tx) error { return change(ctx, b, tx) })
-			mustHave(t, b, "key", "value")
-			equal(t, "marks", marksOf(t, b, "consumer", other, product), []store.Mark{
-				{Stream: other, Version: 2, Parked: true}, {Stream: product, Version: 7},
-			})
-			equal(t, "letters", parkedOf(t, b, "consumer", other), []store.DeadLetter{keptLetter("consumer", other, 3)})
+			mustBeChanged(t, b)
 		}},
-		{"an error rolls everything back and comes out as it is", func(t *testing.T, b Backend[Tx]) {
+		{"an error rolls everything back and comes out as it is", func(t *testing.T, b subject[Tx]) {
 			err := b.InTx(t.Context(), func(ctx context.Context, tx Tx) error {
 				if err := change(ctx, b, tx); err != nil {
 					t.Errorf("change: %v", err)
@@ -82,7 +88,7 @@ func inboxClauses[Tx any]() []clause[Tx] {
 			}
 			mustBeUnchanged(t, b)
 		}},
-		{"a panic rolls everything back and goes on", func(t *testing.T, b Backend[Tx]) {
+		{"a panic rolls everything back and goes on", func(t *testing.T, b subject[Tx]) {
 			func() {
 				defer func() {
 					if got := recover(); got != errHandler {
@@ -98,7 +104,7 @@ func inboxClauses[Tx any]() []clause[Tx] {
 			}()
 			mustBeUnchanged(t, b)
 		}},
-		{"InTx runs the function once, whether it commits or not", func(t *testing.T, b Backend[Tx]) {
+		{"InTx runs the function once, whether it commits or not", func(t *testing.T, b subject[Tx]) {
 			for _, want := range []error{nil, errHandler} {
 				runs := 0
 				err := b.InTx(t.Context(), func(ctx context.Context, tx Tx) error {
@@ -113,7 +119,7 @@ func inboxClauses[Tx any]() []clause[Tx] {
 				}
 			}
 		}},
-		{"a transaction sees its own changes, and nobody else does before the commit", func(t *testing.T, b Backend[Tx]) {
+		{"a transaction sees its own changes, and nobody else does before the commit", func(t *testing.T, b subject[Tx]) {
 			mustInTx(t, b, func(ctx context.Context, tx Tx) error {
 				if err := change(ctx, b, tx); err != nil {
 					return err
@@ -137,7 +143,7 @@ func inboxClauses[Tx any]() []clause[Tx] {
 				return nil
 			})
 		}},
-		{"a consumer that CheckConsumer refuses is refused", func(t *testing.T, b Backend[Tx]) {
+		{"a consumer that CheckConsumer refuses is refused", func(t *testing.T, b subject[Tx]) {
 			for _, consumer := range []string{"", "a b", "a.b", "ä", "a\x00", strings.Repeat("c", store.MaxName+1)} {
 				mustInTx(t, b, func(ctx context.Context, tx Tx) error {
 					_, err := b.Marks(ctx, tx, consumer, []store.Stream{product})
@@ -158,7 +164,7 @@ func inboxClauses[Tx any]() []clause[Tx] {
 			mustSetMarks(t, b, longest, store.Mark{Stream: product, Version: 1})
 			equal(t, "mark", markOf(t, b, longest, product), 1)
 		}},
-		{"Forget removes all marks and dead letters of the consumer and of no other", func(t *testing.T, b Backend[Tx]) {
+		{"Forget removes all marks and dead letters of the consumer and of no other", func(t *testing.T, b subject[Tx]) {
 			for _, consumer := range []string{"a", "b"} {
 				mustSetMarks(t, b, consumer, store.Mark{Stream: product, Version: 7}, store.Mark{Version: 99})
 				mustPark(t, b, letter(consumer, product, 8))
@@ -180,7 +186,7 @@ func inboxClauses[Tx any]() []clause[Tx] {
 			equal(t, "letters of a", mustParkedStreams(t, b, "a", store.Stream{}, all), []store.DeadLetter{})
 			equal(t, "streams of b", len(mustParkedStreams(t, b, "b", store.Stream{}, all)), 2)
 		}},
-		{"a Forget that rolls back forgets nothing", func(t *testing.T, b Backend[Tx]) {
+		{"a Forget that rolls back forgets nothing", func(t *testing.T, b subject[Tx]) {
 			mustSetMarks(t, b, "a", store.Mark{Stream: product, Version: 7})
 			mustPark(t, b, letter("a", product, 8))
 			err := b.InTx(t.Context(), func(ctx context.Context, tx Tx) error {
@@ -194,7 +200,7 @@ func inboxClauses[Tx any]() []clause[Tx] {
 			}
 			equal(t, "marks", marksOf(t, b, "a", product), []store.Mark{{Stream: product, Version: 7, Parked: true}})
 		}},
-		{"the handler's own errors are not transient", func(t *testing.T, b Backend[Tx]) {
+		{"the handler's own errors are not transient", func(t *testing.T, b subject[Tx]) {
 			for _, err := range []error{nil, errHandler, store.ErrConflict, store.ErrInvalid, context.Canceled} {
 				if b.Transient(err) {
 					t.Errorf("%v is transient", err)

@@ -11,13 +11,6 @@ import (
 )
 
 func leaseClauses[Tx any]() []clause[Tx] {
-	leases := func(t *testing.T, b Backend[Tx]) store.Leases {
-		l, ok := b.Store.(store.Leases)
-		if !ok {
-			t.Skipf("%T is not a store.Leases", b.Store)
-		}
-		return l
-	}
 	take := func(t *testing.T, l store.Leases, name, holder string, ttl time.Duration) bool {
 		t.Helper()
 		held, err := l.Lease(t.Context(), name, holder, ttl)
@@ -27,38 +20,35 @@ func leaseClauses[Tx any]() []clause[Tx] {
 		return held
 	}
 	return []clause[Tx]{
-		{"a lease has one holder, who renews it, and others wait for its end or release", func(t *testing.T, b Backend[Tx]) {
-			l := leases(t, b)
-			equal(t, "a takes it", take(t, l, "relay", "a", time.Hour), true)
-			equal(t, "b takes it", take(t, l, "relay", "b", time.Hour), false)
-			equal(t, "a renews it", take(t, l, "relay", "a", time.Hour), true)
-			equal(t, "b takes another", take(t, l, "other", "b", time.Hour), true)
-			if err := l.Release(t.Context(), "relay", "b"); err != nil {
+		{"a lease has one holder, who renews it, and others wait for its end or release", func(t *testing.T, b subject[Tx]) {
+			equal(t, "a takes it", take(t, b, "relay", "a", time.Hour), true)
+			equal(t, "b takes it", take(t, b, "relay", "b", time.Hour), false)
+			equal(t, "a renews it", take(t, b, "relay", "a", time.Hour), true)
+			equal(t, "b takes another", take(t, b, "other", "b", time.Hour), true)
+			if err := b.Release(t.Context(), "relay", "b"); err != nil {
 				t.Fatal(err)
 			}
-			equal(t, "b takes it after releasing what it does not have", take(t, l, "relay", "b", time.Hour), false)
-			if err := l.Release(t.Context(), "relay", "a"); err != nil {
+			equal(t, "b takes it after releasing what it does not have", take(t, b, "relay", "b", time.Hour), false)
+			if err := b.Release(t.Context(), "relay", "a"); err != nil {
 				t.Fatal(err)
 			}
-			equal(t, "b takes it after the release", take(t, l, "relay", "b", time.Hour), true)
-			equal(t, "a takes it back", take(t, l, "relay", "a", time.Hour), false)
+			equal(t, "b takes it after the release", take(t, b, "relay", "b", time.Hour), true)
+			equal(t, "a takes it back", take(t, b, "relay", "a", time.Hour), false)
 		}},
-		{"a lease ends by itself", func(t *testing.T, b Backend[Tx]) {
-			l := leases(t, b)
-			equal(t, "a takes it", take(t, l, "relay", "a", 20*time.Millisecond), true)
-			for !take(t, l, "relay", "b", time.Hour) {
+		{"a lease ends by itself", func(t *testing.T, b subject[Tx]) {
+			equal(t, "a takes it", take(t, b, "relay", "a", 20*time.Millisecond), true)
+			for !take(t, b, "relay", "b", time.Hour) {
 				time.Sleep(5 * time.Millisecond)
 			}
-			equal(t, "a renews what it has lost", take(t, l, "relay", "a", time.Hour), false)
+			equal(t, "a renews what it has lost", take(t, b, "relay", "a", time.Hour), false)
 		}},
-		{"of holders that ask at one time one gets the lease", func(t *testing.T, b Backend[Tx]) {
-			l := leases(t, b)
+		{"of holders that ask at one time one gets the lease", func(t *testing.T, b subject[Tx]) {
 			for round := range 10 {
 				var held atomic.Int64
 				var wg sync.WaitGroup
 				for holder := range 8 {
 					wg.Go(func() {
-						ok, err := l.Lease(t.Context(), fmt.Sprint(round), fmt.Sprint(holder), time.Hour)
+						ok, err := b.Lease(t.Context(), fmt.Sprint(round), fmt.Sprint(holder), time.Hour)
 						if err != nil {
 							t.Error(err)
 						}

@@ -12,7 +12,7 @@ import (
 
 func markClauses[Tx any]() []clause[Tx] {
 	return []clause[Tx]{
-		{"marks come back one for each stream asked, in that order, stored or not", func(t *testing.T, b Backend[Tx]) {
+		{"marks come back one for each stream asked, in that order, stored or not", func(t *testing.T, b subject[Tx]) {
 			streams := []store.Stream{other, product, {Category: "order", ID: "1"}, {}, product}
 			equal(t, "marks", marksOf(t, b, "consumer", streams...), []store.Mark{
 				{Stream: other}, {Stream: product}, {Stream: streams[2]}, {}, {Stream: product},
@@ -23,26 +23,41 @@ func markClauses[Tx any]() []clause[Tx] {
 			})
 			equal(t, "marks of no stream", marksOf(t, b, "consumer"), []store.Mark{})
 		}},
-		{"marks of two consumers do not touch", func(t *testing.T, b Backend[Tx]) {
+		{"marks of two consumers do not touch", func(t *testing.T, b subject[Tx]) {
 			mustSetMarks(t, b, "a", store.Mark{Stream: product, Version: 3})
 			mustSetMarks(t, b, "A", store.Mark{Stream: product, Version: 5})
 			equal(t, "mark of a", markOf(t, b, "a", product), 3)
 			equal(t, "mark of A", markOf(t, b, "A", product), 5)
 		}},
-		{"SetMarks stores marks forwards and back, and does not look at Parked", func(t *testing.T, b Backend[Tx]) {
+		{"SetMarks stores marks forwards and back, and does not look at Parked", func(t *testing.T, b subject[Tx]) {
 			for _, v := range []int64{5, 3, 0, 1 << 62} {
 				mustSetMarks(t, b, "a", store.Mark{Stream: product, Version: v, Parked: true})
 				equal(t, "marks", marksOf(t, b, "a", product), []store.Mark{{Stream: product, Version: v}})
 			}
 			mustInTx(t, b, func(ctx context.Context, tx Tx) error { return b.SetMarks(ctx, tx, "a", nil) })
 		}},
-		{"the mark of a category, without an id, is a mark of its own", func(t *testing.T, b Backend[Tx]) {
+		{"ids that differ in a byte have different marks and dead letters", func(t *testing.T, b subject[Tx]) {
+			var streams []store.Stream
+			var marks []store.Mark
+			for i, id := range ids {
+				s := store.Stream{Category: "product", ID: id}
+				streams = append(streams, s)
+				marks = append(marks, store.Mark{Stream: s, Version: int64(i) + 1, Parked: true})
+				mustPark(t, b, letter("consumer", s, int64(i)+1))
+				mustSetMarks(t, b, "consumer", marks[i])
+			}
+			equal(t, "marks", marksOf(t, b, "consumer", streams...), marks)
+			for i, s := range streams {
+				equal(t, "letters of "+s.ID, parkedOf(t, b, "consumer", s), []store.DeadLetter{keptLetter("consumer", s, int64(i)+1)})
+			}
+		}},
+		{"the mark of a category, without an id, is a mark of its own", func(t *testing.T, b subject[Tx]) {
 			category := store.Stream{Category: product.Category}
 			mustSetMarks(t, b, "a", store.Mark{Stream: category, Version: 42}, store.Mark{Stream: product, Version: 1})
 			equal(t, "marks", marksOf(t, b, "a", category, product), []store.Mark{{Stream: category, Version: 42}, {Stream: product, Version: 1}})
 			equal(t, "mark of another consumer", markOf(t, b, "b", category), 0)
 		}},
-		{"thousands of marks are read and set at once", func(t *testing.T, b Backend[Tx]) {
+		{"thousands of marks are read and set at once", func(t *testing.T, b subject[Tx]) {
 			marks := make([]store.Mark, 3000)
 			streams := make([]store.Stream, len(marks))
 			for i := range marks {
@@ -54,7 +69,7 @@ func markClauses[Tx any]() []clause[Tx] {
 			slices.Reverse(marks)
 			equal(t, "marks", marksOf(t, b, "a", streams...), marks)
 		}},
-		{"marks are locked: of concurrent additions none is lost", func(t *testing.T, b Backend[Tx]) {
+		{"marks are locked: of concurrent additions none is lost", func(t *testing.T, b subject[Tx]) {
 			const workers, rounds = 4, 25
 			streams := []store.Stream{product, other, {}}
 			var wg sync.WaitGroup
@@ -77,7 +92,7 @@ func markClauses[Tx any]() []clause[Tx] {
 				equal(t, "mark of "+m.Stream.String(), m.Version, workers*rounds)
 			}
 		}},
-		{"who waited for a mark sees the letters that were parked and unparked meanwhile", func(t *testing.T, b Backend[Tx]) {
+		{"who waited for a mark sees the letters that were parked and unparked meanwhile", func(t *testing.T, b subject[Tx]) {
 			contend(t, b, func(ctx context.Context, tx Tx, _ int, want *guarded) error {
 				mark, err := lookAgain(ctx, b, tx, want)
 				if err != nil {
@@ -91,7 +106,7 @@ func markClauses[Tx any]() []clause[Tx] {
 				return b.Unpark(ctx, tx, "consumer", product, 1)
 			})
 		}},
-		{"who waited for a mark finds it at 0 when the consumer was forgotten meanwhile", func(t *testing.T, b Backend[Tx]) {
+		{"who waited for a mark finds it at 0 when the consumer was forgotten meanwhile", func(t *testing.T, b subject[Tx]) {
 			contend(t, b, func(ctx context.Context, tx Tx, worker int, want *guarded) error {
 				if worker == 0 { // forgets without asking for the mark, as a rebuild does
 					err := b.Forget(ctx, tx, "consumer")
@@ -110,7 +125,7 @@ func markClauses[Tx any]() []clause[Tx] {
 	}
 }
 
-func addOne[Tx any](ctx context.Context, b Backend[Tx], tx Tx, streams []store.Stream) error {
+func addOne[Tx any](ctx context.Context, b subject[Tx], tx Tx, streams []store.Stream) error {
 	marks, err := b.Marks(ctx, tx, "consumer", streams)
 	if err != nil {
 		return err
@@ -124,7 +139,7 @@ func addOne[Tx any](ctx context.Context, b Backend[Tx], tx Tx, streams []store.S
 // contend runs work in many transactions at once, all on the mark of product.
 // Work takes the lock and gives it the mark as it is then; want is what the
 // transaction before it left, and becomes what this one leaves.
-func contend[Tx any](t *testing.T, b Backend[Tx], work func(ctx context.Context, tx Tx, worker int, want *guarded) error) {
+func contend[Tx any](t *testing.T, b subject[Tx], work func(ctx context.Context, tx Tx, worker int, want *guarded) error) {
 	want := guarded{mark: store.Mark{Stream: product}}
 	var wg sync.WaitGroup
 	for worker := range 4 {
@@ -162,7 +177,7 @@ func (g *guarded) set(m store.Mark) {
 
 // lookAgain locks the mark of product and returns it, if it is what the
 // transaction before left.
-func lookAgain[Tx any](ctx context.Context, b Backend[Tx], tx Tx, want *guarded) (store.Mark, error) {
+func lookAgain[Tx any](ctx context.Context, b subject[Tx], tx Tx, want *guarded) (store.Mark, error) {
 	marks, err := b.Marks(ctx, tx, "consumer", []store.Stream{product})
 	if err != nil {
 		return store.Mark{}, err

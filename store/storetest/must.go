@@ -1,8 +1,10 @@
 package storetest
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"slices"
 
 	"github.com/eventus-go/eventus/store"
 )
@@ -61,7 +63,7 @@ func mustPublish(t tester, b store.Outbox, positions ...int64) {
 }
 
 // mustInTx runs f in a transaction that must commit.
-func mustInTx[Tx any](t tester, b Backend[Tx], f func(ctx context.Context, tx Tx) error) {
+func mustInTx[Tx any](t tester, b subject[Tx], f func(ctx context.Context, tx Tx) error) {
 	t.Helper()
 	if err := b.InTx(t.Context(), f); err != nil {
 		t.Fatalf("transaction: %v", err)
@@ -69,7 +71,7 @@ func mustInTx[Tx any](t tester, b Backend[Tx], f func(ctx context.Context, tx Tx
 }
 
 // marksOf returns the committed marks.
-func marksOf[Tx any](t tester, b Backend[Tx], consumer string, streams ...store.Stream) (marks []store.Mark) {
+func marksOf[Tx any](t tester, b subject[Tx], consumer string, streams ...store.Stream) (marks []store.Mark) {
 	t.Helper()
 	mustInTx(t, b, func(ctx context.Context, tx Tx) (err error) {
 		marks, err = b.Marks(ctx, tx, consumer, streams)
@@ -78,7 +80,7 @@ func marksOf[Tx any](t tester, b Backend[Tx], consumer string, streams ...store.
 	return marks
 }
 
-func markOf[Tx any](t tester, b Backend[Tx], consumer string, s store.Stream) int64 {
+func markOf[Tx any](t tester, b subject[Tx], consumer string, s store.Stream) int64 {
 	t.Helper()
 	return marksOf(t, b, consumer, s)[0].Version
 }
@@ -101,13 +103,27 @@ func mustInvalid(t tester, err error) {
 	}
 }
 
-// mustBeEmpty checks that nothing was written anywhere.
-func mustBeEmpty[Tx any](t tester, b Backend[Tx]) {
+// mustHoldOnly checks that product has these events, and that nothing else is in
+// the whole log and in the outbox, where the store has them.
+func mustHoldOnly[Tx any](t tester, b subject[Tx], events ...store.Event) {
 	t.Helper()
-	if got := mustReadAll(t, b); len(got) != 0 {
-		t.Fatalf("the log has %d messages, want none", len(got))
+	want := page(product, 0, events)
+	equalMessages(t, "stream", mustRead(t, b, product), want)
+	if b.Log != nil {
+		equalMessages(t, "log", mustReadAll(t, b.Log), want)
 	}
-	if got := mustUnpublished(t, b); len(got) != 0 {
-		t.Fatalf("the outbox has %d messages, want none", len(got))
+	if b.Outbox != nil {
+		equalMessages(t, "outbox", mustUnpublished(t, b), want)
 	}
+}
+
+// mustReadInOrder returns the messages of streams in the order of positions.
+func mustReadInOrder(t tester, b store.Reader, streams ...store.Stream) []store.Message {
+	t.Helper()
+	var messages []store.Message
+	for _, s := range streams {
+		messages = append(messages, mustRead(t, b, s)...)
+	}
+	slices.SortFunc(messages, func(x, y store.Message) int { return cmp.Compare(x.Position, y.Position) })
+	return messages
 }

@@ -7,18 +7,10 @@ import (
 )
 
 func watchClauses[Tx any]() []clause[Tx] {
-	watcher := func(t *testing.T, b Backend[Tx]) store.Watcher {
-		w, ok := b.Store.(store.Watcher)
-		if !ok {
-			t.Skipf("%T is not a store.Watcher", b.Store)
-		}
-		return w
-	}
 	return []clause[Tx]{
-		{"a channel of Watch is closed when an append commits after the call", func(t *testing.T, b Backend[Tx]) {
-			w := watcher(t, b)
+		{"a channel of Watch is closed when an append commits after the call", func(t *testing.T, b subject[Tx]) {
 			mustAppend(t, b, product, store.NoStream, event("before"))
-			first, second := w.Watch(), w.Watch()
+			first, second := b.Watch(), b.Watch()
 			for _, ch := range []<-chan struct{}{first, second} {
 				select {
 				case <-ch:
@@ -30,8 +22,8 @@ func watchClauses[Tx any]() []clause[Tx] {
 			<-first
 			<-second
 		}},
-		{"a refused append wakes nobody", func(t *testing.T, b Backend[Tx]) {
-			ch := watcher(t, b).Watch()
+		{"a refused append wakes nobody", func(t *testing.T, b subject[Tx]) {
+			ch := b.Watch()
 			_, err := b.Append(t.Context(), product, 3, events("lost", 1))
 			mustConflict(t, err, product, 3, 0)
 			select {
@@ -40,9 +32,8 @@ func watchClauses[Tx any]() []clause[Tx] {
 			default:
 			}
 		}},
-		{"who takes the channel, looks and then waits misses no append", func(t *testing.T, b Backend[Tx]) {
+		{"who takes the channel, looks and then waits misses no append", func(t *testing.T, b subject[Tx]) {
 			const appends = 200
-			w := watcher(t, b)
 			go func() {
 				for range appends {
 					if _, err := b.Append(t.Context(), product, store.Any, events("e", 1)); err != nil {
@@ -53,8 +44,8 @@ func watchClauses[Tx any]() []clause[Tx] {
 			}()
 			var after int64
 			for seen := 0; seen < appends; { // a lost wake-up hangs here
-				ch := w.Watch()
-				page, err := b.ReadAll(t.Context(), after, 10)
+				ch := b.Watch()
+				page, err := b.Read(t.Context(), product, after, 10)
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -63,7 +54,7 @@ func watchClauses[Tx any]() []clause[Tx] {
 					continue
 				}
 				seen += len(page)
-				after = page[len(page)-1].Position
+				after = page[len(page)-1].Version
 			}
 		}},
 	}

@@ -1,0 +1,204 @@
+package storetest_test
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"runtime"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/eventus-go/eventus/store"
+	"github.com/eventus-go/eventus/store/memory"
+)
+
+// doNothing is INSERT ... ON CONFLICT DO NOTHING.
+type doNothing struct{ *memory.Store }
+
+func (s doNothing) Append(ctx context.Context, stream store.Stream, expected store.Expected, events []store.Event) (int64, error) {
+	version, err := s.Store.Append(ctx, stream, expected, events)
+	if errors.Is(err, store.ErrConflict) {
+		return int64(expected) + int64(len(events)), nil
+	}
+	return version, err
+}
+
+// checkThenAct reads the version, and then inserts.
+type checkThenAct struct{ *memory.Store }
+
+func (s checkThenAct) Append(ctx context.Context, stream store.Stream, expected store.Expected, events []store.Event) (int64, error) {
+	current, err := s.Read(ctx, stream, 0, store.MaxEvents)
+	if err != nil {
+		return 0, err
+	}
+	runtime.Gosched() // gives others the time in which the race is lost
+	if actual := int64(len(current)); expected != store.Any && int64(expected) != actual {
+		return 0, &store.ConflictError{Stream: stream, Expected: expected, Actual: actual}
+	}
+	return s.Store.Append(ctx, stream, store.Any, events)
+}
+
+// impatient appends at the version that it has read, also where any will do.
+type impatient struct{ *memory.Store }
+
+func (s impatient) Append(ctx context.Context, stream store.Stream, expected store.Expected, events []store.Event) (int64, error) {
+	if expected == store.Any {
+		current, err := s.Read(ctx, stream, 0, store.MaxEvents)
+		if err != nil {
+			return 0, err
+		}
+		runtime.Gosched() // gives others the time in which the race is lost
+		expected = store.Expected(len(current))
+	}
+	return s.Store.Append(ctx, stream, expected, events)
+}
+
+// atLeast leaves the check to a unique constraint, which a version beyond the
+// end does not violate.
+type atLeast struct{ *memory.Store }
+
+func (s atLeast) Append(ctx context.Context, stream store.Stream, expected store.Expected, events []store.Event) (int64, error) {
+	version, err := s.Store.Append(ctx, stream, expected, events)
+	if conflict := (*store.ConflictError)(nil); errors.As(err, &conflict) && int64(expected) > conflict.Actual {
+		return s.Store.Append(ctx, stream, store.Any, events)
+	}
+	return version, err
+}
+
+type rawError struct{ *memory.Store }
+
+func (s rawError) Append(ctx context.Context, stream store.Stream, expected store.Expected, events []store.Event) (int64, error) {
+	version, err := s.Store.Append(ctx, stream, expected, events)
+	if errors.Is(err, store.ErrConflict) {
+		return 0, errors.New("duplicate key value violates unique constraint (SQLSTATE 23505)")
+	}
+	return version, err
+}
+
+type milliseconds struct{ *memory.Store }
+
+func (s milliseconds) Append(ctx context.Context, stream store.Stream, expected store.Expected, events []store.Event) (int64, error) {
+	events = slices.Clone(events)
+	for i := range events {
+		events[i].Time = events[i].Time.Truncate(time.Millisecond)
+	}
+	return s.Store.Append(ctx, stream, expected, events)
+}
+
+// idOnly has one sequence of versions for an id.
+type idOnly struct{ *memory.Store }
+
+func (s idOnly) Append(ctx context.Context, stream store.Stream, expected store.Expected, events []store.Event) (int64, error) {
+	return s.Store.Append(ctx, store.Stream{Category: "all", ID: stream.ID}, expected, events)
+}
+
+func (s idOnly) Read(ctx context.Context, stream store.Stream, after int64, limit int) ([]store.Message, error) {
+	page, err := s.Store.Read(ctx, store.Stream{Category: "all", ID: stream.ID}, after, limit)
+	for i := range page {
+		page[i].Stream = stream
+	}
+	return page, err
+}
+
+// caseless is a column with a collation.
+type caseless struct{ *memory.Store }
+
+func (s caseless) Append(ctx context.Context, stream store.Stream, expected store.Expected, events []store.Event) (int64, error) {
+	return s.Store.Append(ctx, store.Stream{Category: stream.Category, ID: strings.ToLower(stream.ID)}, expected, events)
+}
+
+// replica shows a message from the second read on that finds it at the end.
+type replica struct {
+	*memory.Store
+	seen sync.Map // of positions
+}
+
+func (s *replica) Read(ctx context.Context, stream store.Stream, after int64, limit int) ([]store.Message, error) {
+	page, err := s.Store.Read(ctx, stream, after, limit)
+	if len(page) == 0 {
+		return page, err
+	}
+	if _, seen := s.seen.LoadOrStore(page[len(page)-1].Position, true); !seen {
+		page = page[:len(page)-1]
+	}
+	return page, err
+}
+
+type deaf struct{ *memory.Store }
+
+func (s deaf) Append(ctx context.Context, stream store.Stream, expected store.Expected, events []store.Event) (int64, error) {
+	return s.Store.Append(context.WithoutCancel(ctx), stream, expected, events)
+}
+
+// keeper keeps the slices that it is given.
+type keeper struct {
+	*memory.Store
+	data sync.Map // by the event's id
+}
+
+func (s *keeper) Append(ctx context.Context, stream store.Stream, expected store.Expected, events []store.Event) (int64, error) {
+	for _, e := range events {
+		s.data.Store(e.ID, e.Data)
+	}
+	return s.Store.Append(ctx, stream, expected, events)
+}
+
+func (s *keeper) Read(ctx context.Context, stream store.Stream, after int64, limit int) ([]store.Message, error) {
+	page, err := s.Store.Read(ctx, stream, after, limit)
+	for i := range page {
+		data, _ := s.data.Load(page[i].ID)
+		page[i].Data = data.([]byte)
+	}
+	return page, err
+}
+
+// cached gives one slice to all readers of a page.
+type cached struct {
+	*memory.Store
+	pages sync.Map // by stream
+}
+
+func (s *cached) Read(ctx context.Context, stream store.Stream, after int64, limit int) ([]store.Message, error) {
+	page, err := s.Store.Read(ctx, stream, after, limit)
+	kept, _ := s.pages.LoadOrStore(stream, page)
+	return kept.([]store.Message), err
+}
+
+// byStream orders by stream and version, as a primary key does.
+type byStream struct{ *memory.Store }
+
+func (s byStream) ReadAll(ctx context.Context, after int64, limit int) ([]store.Message, error) {
+	page, err := s.Store.ReadAll(ctx, after, limit)
+	slices.SortStableFunc(page, func(a, b store.Message) int { return cmp.Compare(a.Stream.ID, b.Stream.ID) })
+	return page, err
+}
+
+// lateCommit gives what lies behind a message, and a moment later the message
+// itself: its transaction has drawn its position early and committed late.
+type lateCommit struct {
+	*memory.Store
+	late sync.Map // of positions
+}
+
+func (s *lateCommit) ReadAll(ctx context.Context, after int64, limit int) ([]store.Message, error) {
+	page, err := s.Store.ReadAll(ctx, after, limit)
+	if len(page) < 2 {
+		return page, err
+	}
+	if _, committed := s.late.LoadOrStore(page[0].Position, true); !committed {
+		page = page[1:]
+	}
+	return page, err
+}
+
+type shortPages struct{ *memory.Store }
+
+func (s shortPages) ReadAll(ctx context.Context, after int64, limit int) ([]store.Message, error) {
+	page, err := s.Store.ReadAll(ctx, after, limit)
+	if len(page) == limit && limit > 1 {
+		page = append(page[:limit-2], page[limit-1])
+	}
+	return page, err
+}
