@@ -45,8 +45,7 @@ func diff(a, b any) string {
 // lost returns what differs between an event and what the store gave back for
 // it, with the reason as far as the event's type tells.
 func lost(event, back any) string {
-	t := reflect.TypeOf(event)
-	if !mentionsTime(t, nil) && reflect.DeepEqual(event, back) {
+	if reflect.DeepEqual(event, back) && !zoned(reflect.ValueOf(event), 0) {
 		return ""
 	}
 	d := cmp.Diff(event, back, stored)
@@ -54,7 +53,7 @@ func lost(event, back any) string {
 		return ""
 	}
 	var b strings.Builder
-	for _, reason := range reasons(t, "", nil) {
+	for _, reason := range reasons(reflect.TypeOf(event), "", nil) {
 		fmt.Fprintf(&b, "%s\n", reason)
 	}
 	return b.String() + "-event +stored:\n" + d
@@ -62,30 +61,32 @@ func lost(event, back any) string {
 
 var timeType = reflect.TypeFor[time.Time]()
 
-// mentionsTime reports whether values of t may hold a time.
-func mentionsTime(t reflect.Type, seen []reflect.Type) bool {
-	return anywhere(t, seen, func(t reflect.Type) bool { return t == timeType || t.Kind() == reflect.Interface })
-}
-
-// anywhere reports whether is holds for t or for a type within it.
-func anywhere(t reflect.Type, seen []reflect.Type, is func(reflect.Type) bool) bool {
-	if is(t) {
+// zoned reports whether there may be a time in v that is not in UTC.
+func zoned(v reflect.Value, depth int) bool {
+	if depth > deepest {
 		return true
 	}
-	for _, s := range seen {
-		if s == t {
-			return false
+	switch v.Kind() {
+	case reflect.Interface, reflect.Pointer:
+		return !v.IsNil() && zoned(v.Elem(), depth+1)
+	case reflect.Slice, reflect.Array:
+		for i := range v.Len() {
+			if zoned(v.Index(i), depth+1) {
+				return true
+			}
 		}
-	}
-	seen = append(seen, t)
-	switch t.Kind() {
-	case reflect.Slice, reflect.Array, reflect.Pointer:
-		return anywhere(t.Elem(), seen, is)
 	case reflect.Map:
-		return anywhere(t.Key(), seen, is) || anywhere(t.Elem(), seen, is)
+		for iter := v.MapRange(); iter.Next(); {
+			if zoned(iter.Key(), depth+1) || zoned(iter.Value(), depth+1) {
+				return true
+			}
+		}
 	case reflect.Struct:
-		for i := range t.NumField() {
-			if anywhere(t.Field(i).Type, seen, is) {
+		if v.Type() == timeType {
+			return !v.CanInterface() || v.Interface().(time.Time).Location() != time.UTC
+		}
+		for i := range v.NumField() {
+			if zoned(v.Field(i), depth+1) {
 				return true
 			}
 		}
