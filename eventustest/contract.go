@@ -48,7 +48,7 @@ func updating() bool {
 // any value will do for.
 //
 //	eventustest.Contract(t, Products, "testdata/product.golden")
-func Contract[S any, E eventus.Event[S], A Aggregate[S, E]](t testing.TB, definition *eventus.Definition[A, E], path string, samples ...E) {
+func Contract[S any, E eventus.Event[S], A Aggregate[S, E]](t testing.TB, definition *eventus.Definition[A, E], path string, samples ...eventus.Event[S]) {
 	t.Helper()
 	if definition == nil {
 		t.Fatal("the definition is nil; give the result of eventus.Define")
@@ -89,7 +89,7 @@ type form[S any, E eventus.Event[S], A Aggregate[S, E]] struct {
 func (f form[S, E, A]) contentType() string { return f.definition.Codec().ContentType() }
 
 // today returns the contract as the definition would have it.
-func (f form[S, E, A]) today(given []E) (*contract, error) {
+func (f form[S, E, A]) today(given []eventus.Event[S]) (*contract, error) {
 	c := &contract{category: f.definition.Category()}
 	for _, info := range f.definition.Types() {
 		b := block{kind: kindEvent, name: info.Name, fields: shapeOf(reflect.TypeOf(info.Form))}
@@ -115,10 +115,11 @@ func (f form[S, E, A]) today(given []E) (*contract, error) {
 }
 
 // samples returns stored forms of an event, those that are given or made up.
-func (f form[S, E, A]) samples(info eventus.EventInfo, given []E) ([]sample, error) {
+func (f form[S, E, A]) samples(info eventus.EventInfo, given []eventus.Event[S]) ([]sample, error) {
 	var all []sample
-	for _, event := range given {
-		if info.Upcast || reflect.TypeOf(event) != reflect.TypeOf(info.Event) {
+	for _, of := range given {
+		event, ok := of.(E)
+		if !ok || info.Upcast || reflect.TypeOf(event) != reflect.TypeOf(info.Event) {
 			continue
 		}
 		if _, v := f.encode("given", []E{event}); v != nil {

@@ -2,6 +2,7 @@ package product_test
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -9,167 +10,155 @@ import (
 	"testing"
 
 	"github.com/eventus-go/eventus"
+	"github.com/eventus-go/eventus/eventustest"
 	"github.com/eventus-go/eventus/eventustest/pgtest"
 	. "github.com/eventus-go/eventus/product"
 	"github.com/eventus-go/eventus/store"
+	"github.com/eventus-go/eventus/store/postgres"
+	"github.com/eventus-go/eventus/store/sqlite"
 	"github.com/google/go-cmp/cmp"
 	"github.com/jackc/pgx/v5"
 )
 
-// readModel is product_views in one of the databases.
-type readModel struct {
-	Views
-	// apply projects messages in a transaction.
-	apply func(...eventus.Message[Event]) error
+// database is one of the databases that keep product_views, beside the inbox of
+// the projection.
+type database[Tx any] struct {
+	inbox store.Inbox[Tx]
+	views interface {
+		Views
+		ViewWriter[Tx]
+	}
 }
 
-func onSQLite(t *testing.T) readModel {
+func onSQLite(t testing.TB) database[*sql.Tx] {
 	db := openDB(t)
+	inbox, err := sqlite.Open(t.Context(), db)
+	if err != nil {
+		t.Fatal(err)
+	}
 	views, err := OpenSQLiteViews(t.Context(), db)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return readModel{views, func(messages ...eventus.Message[Event]) error {
-		tx, err := db.BeginTx(t.Context(), nil)
-		if err != nil {
-			return err
-		}
-		defer tx.Rollback()
-		if err := project(t.Context(), tx, views, messages); err != nil {
-			return err
-		}
-		return tx.Commit()
-	}}
+	return database[*sql.Tx]{inbox, views}
 }
 
-func onPostgres(t *testing.T) readModel {
+func onPostgres(t testing.TB) database[pgx.Tx] {
 	pool := pgtest.Pool(t)
+	if err := postgres.Migrate(t.Context(), pool, postgres.Config{}); err != nil {
+		t.Fatal(err)
+	}
+	inbox, err := postgres.Open(t.Context(), pool, postgres.Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
 	views, err := OpenPostgresViews(t.Context(), pool)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return readModel{views, func(messages ...eventus.Message[Event]) error {
-		return pgx.BeginFunc(t.Context(), pool, func(tx pgx.Tx) error { return project(t.Context(), tx, views, messages) })
-	}}
+	return database[pgx.Tx]{inbox, views}
 }
 
-func project[Tx any](ctx context.Context, tx Tx, views ViewWriter[Tx], messages []eventus.Message[Event]) error {
-	p := NewProjection(views)
-	for _, m := range messages {
-		if err := p.Handle(ctx, tx, m); err != nil {
-			return err
-		}
-	}
-	return nil
+// model is the read model under test.
+func (d database[Tx]) model() eventustest.ReadModel[Tx, Event, View] {
+	return eventustest.Projection(d.inbox, NewProjection(d.views), d.views.Get)
 }
 
-// onEach runs a test on each database.
-func onEach(t *testing.T, test func(t *testing.T, open func(*testing.T) readModel)) {
-	t.Run("SQLite", func(t *testing.T) { test(t, onSQLite) })
-	t.Run("Postgres", func(t *testing.T) { test(t, onPostgres) })
+func TestProjection(t *testing.T) {
+	t.Run("SQLite", func(t *testing.T) { testProjection(t, onSQLite) })
+	t.Run("Postgres", func(t *testing.T) { testProjection(t, onPostgres) })
 }
 
-// messages are events as versions 1, 2, 3 of the product p-1.
-func messages(events ...Event) []eventus.Message[Event] {
-	all := make([]eventus.Message[Event], len(events))
-	for i, e := range events {
-		all[i] = eventus.Message[Event]{
-			Stream: eventus.Stream{Category: "product", ID: "p-1"}, Version: int64(i + 1), Event: e,
-		}
-	}
-	return all
-}
-
-func TestProjection(t *testing.T) { onEach(t, testProjection) }
-
-func testProjection(t *testing.T, open func(*testing.T) readModel) {
-	for _, c := range []struct {
-		sentence string
-		events   []Event
-		want     View
-	}{
-		{"a created product gets a row", []Event{widget},
-			View{ID: "p-1", Name: "Widget", Price: eur(1299), Version: 1, Changes: 1}},
-		{"a new price changes it", []Event{widget, Repriced{eur(1499)}},
-			View{ID: "p-1", Name: "Widget", Price: eur(1499), Version: 2, Changes: 2}},
-		{"a new name changes it", []Event{widget, Renamed{"Gadget"}},
-			View{ID: "p-1", Name: "Gadget", Price: eur(1299), Version: 2, Changes: 2}},
-		{"its end is noted", []Event{widget, Renamed{"Gadget"}, Discontinued{}},
-			View{ID: "p-1", Name: "Gadget", Price: eur(1299), Discontinued: true, Version: 3, Changes: 3}},
-	} {
-		t.Run(c.sentence, func(t *testing.T) {
-			views := open(t)
-			if err := views.apply(messages(c.events...)...); err != nil {
-				t.Fatal(err)
-			}
-			got, err := views.Get(t.Context(), "p-1")
-			if diff := cmp.Diff(c.want, got); diff != "" || err != nil {
-				t.Errorf("-want +got, %v:\n%s", err, diff)
-			}
-		})
-	}
-}
-
-func TestProjectionByMistake(t *testing.T) { onEach(t, testProjectionByMistake) }
-
-func testProjectionByMistake(t *testing.T, open func(*testing.T) readModel) {
-	views, all := open(t), messages(widget, Renamed{"Gadget"}, nil)
-
-	t.Run("a change without a row is an error", func(t *testing.T) {
-		if err := views.apply(all[1]); !errors.Is(err, eventus.ErrNotFound) {
-			t.Errorf("got %v", err)
-		}
+func testProjection[Tx any](t *testing.T, open func(testing.TB) database[Tx]) {
+	t.Run("a created product gets a row", func(t *testing.T) {
+		eventustest.ForProjection(t, Products, open(t).model()).
+			Given(widget).
+			Then(View{ID: eventustest.ID, Name: "Widget", Price: eur(1299), Version: 1, Changes: 1})
 	})
-	t.Run("an event that means nothing here is an error", func(t *testing.T) {
-		if err := views.apply(all[2]); err == nil {
-			t.Error("no error")
-		}
+	t.Run("a new price changes it", func(t *testing.T) {
+		eventustest.ForProjection(t, Products, open(t).model()).
+			Given(widget, Repriced{eur(1499)}).
+			Then(View{ID: eventustest.ID, Name: "Widget", Price: eur(1499), Version: 2, Changes: 2})
+	})
+	t.Run("its end is noted", func(t *testing.T) {
+		eventustest.ForProjection(t, Products, open(t).model()).
+			Given(widget, Renamed{"Gadget"}, Discontinued{}).
+			Then(View{ID: eventustest.ID, Name: "Gadget", Price: eur(1299), Discontinued: true, Version: 3, Changes: 3})
+	})
+	t.Run("another product has a row of its own", func(t *testing.T) {
+		given := eventustest.ForProjection(t, Products, open(t).model()).
+			Given(widget).
+			Of("other").Given(widget, Renamed{"Gadget"})
+		given.Then(View{ID: "other", Name: "Gadget", Price: eur(1299), Version: 2, Changes: 2})
+		given.Of(eventustest.ID).Then(View{ID: eventustest.ID, Name: "Widget", Price: eur(1299), Version: 1, Changes: 1})
+	})
+	t.Run("a change without a row is an error", func(t *testing.T) {
+		eventustest.ForProjection(t, Products, open(t).model()).Given(Renamed{"Gadget"}).ThenError(eventus.ErrNotFound)
+	})
+	t.Run("a row that is not there is not found", func(t *testing.T) {
+		eventustest.ForProjection(t, Products, open(t).model()).Given(widget).Of("nobody").ThenError(eventus.ErrNotFound)
 	})
 	t.Run("an effect that happens twice shows in changes alone", func(t *testing.T) {
-		if err := views.apply(all[0], all[1], all[1]); err != nil {
+		d := open(t)
+		err := d.inbox.InTx(t.Context(), func(ctx context.Context, tx Tx) error {
+			return errors.Join(
+				d.views.Insert(ctx, tx, "p-1", 1, "Widget", eur(1299)),
+				d.views.SetName(ctx, tx, "p-1", 2, "Gadget"),
+				d.views.SetName(ctx, tx, "p-1", 2, "Gadget"),
+			)
+		})
+		if err != nil {
 			t.Fatal(err)
 		}
-		if got, err := views.Get(t.Context(), "p-1"); err != nil || got.Version != 2 || got.Changes != 3 {
+		if got, err := d.views.Get(t.Context(), "p-1"); err != nil || got.Version != 2 || got.Changes != 3 {
 			t.Errorf("got %+v, %v", got, err)
 		}
 	})
-	t.Run("a row that is not there is not found", func(t *testing.T) {
-		if _, err := views.Get(t.Context(), "nobody"); !errors.Is(err, eventus.ErrNotFound) {
-			t.Errorf("got %v", err)
-		}
-	})
+	// Whatever the collation of the database is.
+	t.Run("products are listed in the order of the bytes of their ids", func(t *testing.T) { testList(t, open(t)) })
 }
 
-// Whatever the collation of the database is.
-func TestIDsAreListedInTheOrderOfTheirBytes(t *testing.T) {
-	onEach(t, func(t *testing.T, open func(*testing.T) readModel) {
-		views := open(t)
-		want := []string{" ", "A", "B", "a", "aB", "a b", "b", "É", "é", "日本"}
-		slices.Sort(want)
+func testList[Tx any](t *testing.T, d database[Tx]) {
+	want := []string{" ", "A", "B", "a", "aB", "a b", "b", "É", "é", "日本"}
+	slices.Sort(want)
+	err := d.inbox.InTx(t.Context(), func(ctx context.Context, tx Tx) (err error) {
 		for _, i := range rand.Perm(len(want)) {
-			m := messages(widget)[0]
-			m.Stream.ID = want[i]
-			if err := views.apply(m); err != nil {
-				t.Fatal(err)
-			}
+			err = errors.Join(err, d.views.Insert(ctx, tx, want[i], 1, "Widget", eur(1299)))
 		}
-		var got []string
-		for after := ""; ; after = got[len(got)-1] {
-			page, err := views.List(t.Context(), after, 3)
-			if err != nil {
-				t.Fatal(err)
-			}
-			for _, row := range page {
-				got = append(got, row.ID)
-			}
-			if len(page) == 0 {
-				break
-			}
-		}
-		if diff := cmp.Diff(want, got); diff != "" {
-			t.Error(diff)
-		}
+		return err
 	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for after := ""; ; after = got[len(got)-1] {
+		page, err := d.views.List(t.Context(), after, 3)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, row := range page {
+			got = append(got, row.ID)
+		}
+		if len(page) == 0 {
+			break
+		}
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestAnEventThatMeansNothingHereIsAnError(t *testing.T) {
+	if err := NewProjection[*sql.Tx](nil).Handle(t.Context(), nil, eventus.Message[Event]{Type: "product.moved"}); err == nil {
+		t.Error("no error")
+	}
+}
+
+// Random histories, with repeats, rollbacks and one product before the other.
+func TestProjectionLaws(t *testing.T) {
+	eventustest.CheckProjection(t, Products, func(t testing.TB) eventustest.ReadModel[*sql.Tx, Event, View] {
+		return onSQLite(t).model()
+	}, commands...)
 }
 
 // wantViewsEqualStore compares every row with the fold of its events, and

@@ -70,7 +70,7 @@ func start(t *testing.T, config Config) *service {
 	return s
 }
 
-func openDB(t *testing.T) *sql.DB {
+func openDB(t testing.TB) *sql.DB {
 	t.Helper()
 	db, err := sql.Open("sqlite", sqlite.DSN(filepath.Join(t.TempDir(), "product.db")))
 	if err != nil {
