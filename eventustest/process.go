@@ -126,7 +126,6 @@ func (s *HandlerScenario[E]) Given(events ...E) *HandlerScenario[E] {
 			s.t.Fatalf("the given %s is refused: %v", m.Type, err)
 		}
 	}
-	s.sent.take()
 	return s
 }
 
@@ -149,6 +148,7 @@ func (s *HandlerScenario[E]) when(m eventus.Message[E]) *HandlerScenario[E] {
 		s.t.Fatal("a scenario has one When; what came before it belongs into Given")
 	}
 	s.came = true
+	s.sent.take()
 	if panicked := recovered(func() { s.err = s.handler.Handle(context.Background(), m) }); panicked != "" {
 		s.t.Fatalf("the handler panics: %s", panicked)
 	}

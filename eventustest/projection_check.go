@@ -186,8 +186,13 @@ func (f *feed[Tx, E, V]) compare(ctx context.Context, l law) *violation {
 // came in order as what is wanted.
 func (f *feed[Tx, E, V]) write(s *source, l law, order []eventus.Message[E]) string {
 	sentence := []string{fmt.Sprintf("given := %s(t, %s, %s(t))", s.ours("ForProjection"), s.definition(), s.opener())}
+	of := ""
 	for _, m := range order {
-		sentence = append(sentence, fmt.Sprintf("Of(%q)", m.Stream.ID), fmt.Sprintf("Given(%s)", s.expression(m.Event)))
+		if m.Stream.ID != of {
+			of = m.Stream.ID
+			sentence = append(sentence, fmt.Sprintf("Of(%q)", of))
+		}
+		sentence = append(sentence, fmt.Sprintf("Given(%s)", s.expression(m.Event)))
 	}
 	lines := []string{chain(sentence)}
 	for _, id := range ids {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync/atomic"
 
 	"github.com/eventus-go/eventus"
@@ -140,7 +141,7 @@ func (tr *trial[S, E, A]) decide(command func(A) error) (outcome[S, E], *violati
 	o.recorded, o.after = a.Recorded(), a.State()
 	switch is := fingerprint(o.after); {
 	case o.err != nil && len(o.recorded) > 0:
-		return o, broken(lawRefused, "refused with %q, but recorded events before; check first, record last:\n%s", o.err, cmp.Diff([]namedEvent(nil), tr.named(o.recorded), equal))
+		return o, broken(lawRefused, "refused with %q, but recorded events before; check first, record last:\n%s", o.err, tr.listed(o.recorded))
 	case o.err != nil && is != was:
 		return o, broken(lawRefused, "refused with %q, but the state has changed: State() shares its maps and slices, so write to none of them\n-before +after:\n%s", o.err, cmp.Diff(was, is))
 	case o.err != nil:
@@ -180,6 +181,15 @@ func (tr *trial[S, E, A]) named(events []E) []namedEvent {
 		named[i] = namedEvent{encoded.Type, event}
 	}
 	return named
+}
+
+// listed writes events one to a line.
+func (tr *trial[S, E, A]) listed(events []E) string {
+	var b strings.Builder
+	for _, e := range tr.named(events) {
+		fmt.Fprintf(&b, "  %s %s\n", e.Type, printer{}.literal(e.Event))
+	}
+	return b.String()
 }
 
 type namedEvent struct {

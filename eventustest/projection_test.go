@@ -1,0 +1,281 @@
+package eventustest_test
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/eventus-go/eventus"
+	"github.com/eventus-go/eventus/consume"
+	"github.com/eventus-go/eventus/eventustest"
+	"github.com/eventus-go/eventus/store/memory"
+)
+
+// row is what a projection of accounts keeps.
+type row struct {
+	Name    string
+	Renamed int
+	At      time.Time
+}
+
+type rows map[string]row
+
+func (r rows) get(_ context.Context, id string) (row, error) {
+	found, ok := r[id]
+	if !ok {
+		return row{}, eventus.ErrNotFound
+	}
+	return found, nil
+}
+
+type handle = consume.HandlerFunc[*memory.Tx, event]
+
+// correct writes rows when the transaction commits, and refuses what comes
+// before an account is opened.
+func (r rows) correct(_ context.Context, tx *memory.Tx, m eventus.Message[event]) error {
+	id := m.Stream.ID
+	now := r[id]
+	switch e := m.Event.(type) {
+	case opened:
+		now = row{Name: e.Name, At: m.Time}
+	case renamed:
+		if now == (row{}) {
+			return errMissing
+		}
+		now.Name = e.Name
+		now.Renamed++
+	}
+	tx.OnCommit(func() { r[id] = now })
+	return nil
+}
+
+// hasty writes rows at once.
+func (r rows) hasty(_ context.Context, _ *memory.Tx, m eventus.Message[event]) error {
+	now := r[m.Stream.ID]
+	if _, ok := m.Event.(renamed); ok {
+		now.Renamed++
+	}
+	r[m.Stream.ID] = now
+	return nil
+}
+
+func modelOf(r rows, h handle) eventustest.ReadModel[*memory.Tx, event, row] {
+	return eventustest.Projection(memory.New(), h, r.get)
+}
+
+func openCorrect(testing.TB) eventustest.ReadModel[*memory.Tx, event, row] {
+	r := make(rows)
+	return modelOf(r, r.correct)
+}
+
+func openHasty(testing.TB) eventustest.ReadModel[*memory.Tx, event, row] {
+	r := make(rows)
+	return modelOf(r, r.hasty)
+}
+
+func TestProjectionsThatHold(t *testing.T) {
+	at := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	eventustest.ForProjection(t, accounts, openCorrect(t)).
+		At(at).Given(opened{Name: "a"}, renamed{"b"}).
+		Of("other").Given(opened{Name: "c"}).
+		Of(eventustest.ID).Then(row{Name: "b", Renamed: 1, At: at})
+	eventustest.ForProjection(t, accounts, openCorrect(t)).Given(opened{Name: "a"}).GivenStored("account.named", `{"title":"b"}`).
+		ThenModel(func(t testing.TB, got row) {
+			if got.Name != "b" {
+				t.Errorf("got %+v", got)
+			}
+		})
+	eventustest.ForProjection(t, accounts, openCorrect(t)).Given(renamed{"b"}).ThenError(errMissing)
+	eventustest.ForProjection(t, accounts, openCorrect(t)).ThenError(eventus.ErrNotFound)
+}
+
+func TestProjectionsThatDoNotHold(t *testing.T) {
+	for name, c := range map[string]failing{
+		"another row": {
+			func(t testing.TB) {
+				eventustest.ForProjection(t, accounts, openCorrect(t)).Given(opened{Name: "a"}).Then(row{Name: "b"})
+			},
+			[]string{"the read model is another (-want +got)", `"a"`, `"b"`}},
+		"an effect that happens twice": {
+			func(t testing.TB) {
+				eventustest.ForProjection(t, accounts, openHasty(t)).Given(renamed{"b"}).Then(row{Renamed: 1})
+			},
+			[]string{"the read model is another", "written outside of the transaction", "Renamed: 2"}},
+		"a message that is refused": {
+			func(t testing.TB) {
+				eventustest.ForProjection(t, accounts, openCorrect(t)).Given(renamed{"b"}).Then(row{})
+			},
+			[]string{"a message was refused: missing"}},
+		"a message after one that is refused": {
+			func(t testing.TB) {
+				eventustest.ForProjection(t, accounts, openCorrect(t)).Given(renamed{"b"}, renamed{"c"})
+			},
+			[]string{"version 2 comes after a message that was refused: missing"}},
+		"no row": {
+			func(t testing.TB) { eventustest.ForProjection(t, accounts, openCorrect(t)).Then(row{}) },
+			[]string{"the read model of under-test cannot be read: not found"}},
+		"no error": {
+			func(t testing.TB) {
+				eventustest.ForProjection(t, accounts, openCorrect(t)).Given(opened{}).ThenError(errMissing)
+			},
+			[]string{"got the error <nil>"}},
+		"an event that is not registered": {
+			func(t testing.TB) { eventustest.ForProjection(t, accounts, openCorrect(t)).Given(forgotten{}) },
+			[]string{"an event cannot be stored", "eventustest_test.forgotten is not in the definition"}},
+		"an event that loses something": {
+			func(t testing.TB) { eventustest.ForProjection(t, accounts, openCorrect(t)).Given(lossy{"a", "b"}) },
+			[]string{"account.lossy loses something", "kept is not exported"}},
+		"a message that cannot be read": {
+			func(t testing.TB) {
+				eventustest.ForProjection(t, accounts, openCorrect(t)).GivenStored("account.renamed", "{")
+			},
+			[]string{"a message cannot be read"}},
+		"a check without commands": {
+			func(t testing.TB) { eventustest.CheckProjection(t, accounts, openCorrect) },
+			[]string{"no commands of account"}},
+		"a check without a read model": {
+			func(t testing.TB) {
+				eventustest.CheckProjection[state, event, *account, *memory.Tx, row](t, accounts, nil, eventustest.Do1((*account).Open, words))
+			},
+			[]string{"no read model"}},
+		"a check in which nothing happens": {
+			func(t testing.TB) {
+				eventustest.CheckProjection(t, accounts, openCorrect, eventustest.Do1((*account).Rename, words))
+			},
+			[]string{"so no message came", "Rename accepted 0 times"}},
+		"a projection that is not in its transaction": {
+			func(t testing.TB) {
+				eventustest.CheckProjection(t, accounts, openHasty, eventustest.Do1((*account).Open, words), eventustest.Do1((*account).Lengthen, words))
+			},
+			[]string{"law broken: a read model depends on its events alone", "eventustest.ForProjection(t, accounts, openHasty(t)).", "Given(renamed{Name: ", ".Then(row{Renamed: 1})"}},
+	} {
+		t.Run(name, c.check)
+	}
+}
+
+// What a history opens, it closes before the next one begins.
+func TestAReadModelIsOpenForOneHistory(t *testing.T) {
+	open, most := 0, 0
+	eventustest.CheckProjection(t, accounts, func(t testing.TB) eventustest.ReadModel[*memory.Tx, event, row] {
+		open++
+		most = max(most, open)
+		t.Cleanup(func() { open-- })
+		return openCorrect(t)
+	}, eventustest.Do1((*account).Open, words))
+	if open != 0 || most != 2 {
+		t.Errorf("%d are open at the end, %d at most, want none and 2", open, most)
+	}
+}
+
+// What a handler of accounts sends.
+type greet struct{ Name string }
+
+var errPost = errors.New("the post is late")
+
+func greeter(commands eventus.CommandHandler[greet]) eventus.Handler[event] {
+	return eventus.HandlerFunc[event](func(ctx context.Context, m eventus.Message[event]) error {
+		switch e := m.Event.(type) {
+		case opened:
+			_, err := commands.Handle(ctx, greet{e.Name})
+			return err
+		case renamed:
+			if e.Name == "late" {
+				return errPost
+			}
+			if e.Name == "panic" {
+				panic("oh")
+			}
+		}
+		return nil
+	})
+}
+
+// copier opens an account of the same name elsewhere.
+func copier(copies *eventus.Repository[*account]) eventus.Handler[event] {
+	return eventus.HandlerFunc[event](func(ctx context.Context, m eventus.Message[event]) error {
+		return copies.Update(ctx, m.Stream.ID+"-copy", func(a *account) error { return a.Open(m.Event.(opened).Name) })
+	})
+}
+
+func TestHandlersThatHold(t *testing.T) {
+	var sent eventustest.Sent
+	h := greeter(eventustest.Commands[greet](&sent))
+	eventustest.ForHandler(t, accounts, h, &sent).When(opened{Name: "a"}).Then(greet{"a"})
+	eventustest.ForHandler(t, accounts, h, &sent).Given(opened{Name: "a"}).When(renamed{"b"}).ThenNothing()
+	eventustest.ForHandler(t, accounts, h, &sent).Given(opened{Name: "a"}).Of("other").WhenStored("account.named", `{"title":"late"}`).ThenError(errPost)
+	eventustest.ForHandler(t, accounts, copier(eventustest.Appends(&sent, accounts)), &sent).
+		Of("x").At(time.Unix(1, 0).UTC()).
+		When(opened{Name: "a"}).
+		Then(eventustest.Appended{ID: "x-copy", Event: opened{Name: "a"}})
+
+	// In a transaction, each message once.
+	once := consume.Idempotent("greeter", memory.New(), consume.Outside[*memory.Tx](h), consume.Retry{Attempts: 1})
+	eventustest.ForHandler(t, accounts, once, &sent).When(opened{Name: "a"}).Then(greet{"a"})
+	eventustest.ForHandler(t, accounts, once, &sent).When(opened{Name: "a"}).ThenNothing() // it was version 1 before
+}
+
+func TestHandlersThatDoNotHold(t *testing.T) {
+	var sent eventustest.Sent
+	h := greeter(eventustest.Commands[greet](&sent))
+	for name, c := range map[string]failing{
+		"another command": {
+			func(t testing.TB) {
+				eventustest.ForHandler(t, accounts, h, &sent).When(opened{Name: "a"}).Then(greet{"b"})
+			},
+			[]string{"other things sent (-want +got)", `"b"`, `"a"`}},
+		"a command too many": {
+			func(t testing.TB) {
+				eventustest.ForHandler(t, accounts, h, &sent).When(opened{Name: "a"}).ThenNothing()
+			},
+			[]string{"other things sent", "greet"}},
+		"a message that is refused": {
+			func(t testing.TB) {
+				eventustest.ForHandler(t, accounts, h, &sent).When(renamed{"late"}).ThenNothing()
+			},
+			[]string{"the message is refused: the post is late"}},
+		"a given message that is refused": {
+			func(t testing.TB) { eventustest.ForHandler(t, accounts, h, &sent).Given(renamed{"late"}) },
+			[]string{"the given account.renamed is refused: the post is late"}},
+		"no error": {
+			func(t testing.TB) {
+				eventustest.ForHandler(t, accounts, h, &sent).When(renamed{"b"}).ThenError(errPost)
+			},
+			[]string{"got the error <nil>"}},
+		"a panic": {
+			func(t testing.TB) { eventustest.ForHandler(t, accounts, h, &sent).When(renamed{"panic"}) },
+			[]string{"the handler panics: oh"}},
+		"When twice": {
+			func(t testing.TB) {
+				eventustest.ForHandler(t, accounts, h, &sent).When(renamed{"b"}).When(renamed{"b"})
+			},
+			[]string{"one When"}},
+		"Then without When": {
+			func(t testing.TB) { eventustest.ForHandler(t, accounts, h, &sent).ThenNothing() },
+			[]string{"call When before Then"}},
+	} {
+		t.Run(name, c.check)
+	}
+}
+
+func TestClockAndIDs(t *testing.T) {
+	var clock eventustest.Clock
+	r := eventus.NewRepository(memory.New(), accounts, eventus.WithClock(clock.Now), eventus.WithIDs(eventustest.NewIDs()))
+	for _, name := range []string{"a", "b"} {
+		if err := r.Update(t.Context(), "x", func(a *account) error { return a.Lengthen(name) }); err != nil {
+			t.Fatal(err)
+		}
+		clock.Advance(time.Hour)
+	}
+	var got []string
+	for m, err := range eventus.History(t.Context(), r, "x") {
+		if err != nil {
+			t.Fatal(err)
+		}
+		got = append(got, m.Time.Format(time.DateTime)+" "+m.ID)
+	}
+	want := []string{"2000-01-01 00:00:00 00000000-0000-7000-8000-000000000001", "2000-01-01 01:00:00 00000000-0000-7000-8000-000000000002"}
+	if len(got) != 2 || got[0] != want[0] || got[1] != want[1] {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
