@@ -5,11 +5,12 @@ STATICCHECK ?= honnef.co/go/tools/cmd/staticcheck@v0.8.2
 KILLS       ?= 50
 COMMANDS    ?= 20000
 FUZZTIME    ?= 1m
+HISTORIES   ?= 100000
 BENCH       ?= .
 FLAGS       ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help up test race lint crash soak fuzz bench tidy ci
+.PHONY: help up test race lint crash soak laws fuzz bench tidy ci
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
@@ -31,6 +32,9 @@ crash: ## kill processes that write, KILLS times
 
 soak: ## COMMANDS commands on PostgreSQL and NATS while everything is killed in turn
 	EVENTUS_SOAK=$(COMMANDS) $(GO) test -count=1 -v -run '^TestSoak$$' ./product/cmd/productd
+
+laws: ## look at the laws on HISTORIES random histories
+	$(GO) test -count=1 -v -run 'Laws|Views' ./eventustest/internal/order ./product -rapid.checks=$(HISTORIES)
 
 fuzz: ## run each fuzz target for FUZZTIME
 	FUZZTIME=$(FUZZTIME) .ci/run fuzz

@@ -17,29 +17,24 @@ import (
 	"strconv"
 	"strings"
 	"testing"
-
-	"github.com/eventus-go/eventus/eventustest"
 )
 
-func TestAProductGetsANewPrice(t *testing.T) {
-	eventustest.For(t, Products).
-		Given(Created{"Widget"}, Repriced{1299}).
-		When(func(p *Product) error { return p.Reprice(1499) }).
-		Then(Repriced{1499})
-}
-
-// The README's code is code that runs: the tour, and the test above.
+// The README's code is code that runs: the tour, and its tests, the whole of
+// which are as short as the README says.
 func TestTheReadmesCodeIsTested(t *testing.T) {
-	_, tour, _ := strings.Cut(readText(t, "example_test.go"), "\n)\n")
-	blocks := blocksOf(readText(t, "README.md"), "go")
+	readme := readText(t, "README.md")
+	blocks := blocksOf(readme, "go")
 	if len(blocks) != 2 {
-		t.Fatalf("README.md has %d blocks of Go, want the tour and a test", len(blocks))
+		t.Fatalf("README.md has %d blocks of Go, want the tour and its tests", len(blocks))
 	}
-	if blocks[0] != strings.TrimPrefix(tour, "\n") {
-		t.Error("the tour in README.md is not what follows the imports of example_test.go; copy it again")
+	for i, file := range []string{"example_test.go", "tour_test.go"} {
+		_, code, _ := strings.Cut(readText(t, file), "\n)\n")
+		if blocks[i] != strings.TrimPrefix(code, "\n") {
+			t.Errorf("block %d of Go in README.md is not what follows the imports of %s; copy it again", i+1, file)
+		}
 	}
-	if !strings.Contains(readText(t, "docs_test.go"), "\n"+blocks[1]) {
-		t.Error("the test in README.md is not in docs_test.go; copy it again")
+	if lines := strings.Count(readText(t, "tour_test.go"), "\n"); !strings.Contains(readme, fmt.Sprintf(" %d lines", lines)) {
+		t.Errorf("README.md does not say that tour_test.go has %d lines", lines)
 	}
 }
 

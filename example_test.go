@@ -33,17 +33,26 @@ type Product struct {
 	eventus.Aggregate[State, Event]
 }
 
+var (
+	errExists = errors.New("exists already")
+	errPrice  = errors.New("a price is positive")
+)
+
 func (p *Product) Create(name string, price int) error {
-	if p.Version() > 0 {
-		return errors.New("exists already")
+	switch {
+	case p.Version() > 0:
+		return errExists
+	case price <= 0:
+		return errPrice
 	}
 	p.Record(Created{name})
-	return p.Reprice(price)
+	p.Record(Repriced{price})
+	return nil
 }
 
 func (p *Product) Reprice(price int) error {
 	if price <= 0 {
-		return errors.New("a price is positive")
+		return errPrice
 	}
 	p.Record(Repriced{price})
 	return nil
