@@ -24,8 +24,11 @@ import (
 	"testing"
 
 	"github.com/eventus-go/eventus"
+	"github.com/eventus-go/eventus/consume"
 	"github.com/eventus-go/eventus/eventustest"
 	"github.com/eventus-go/eventus/store"
+	"github.com/eventus-go/eventus/store/memory"
+	"pgregory.net/rapid"
 )
 
 type State struct{ Name string; Price int64; Discontinued bool }
@@ -61,6 +64,8 @@ type Happened struct{}
 
 func (Happened) Apply(*OtherState) {}
 
+var Others = eventus.Define("other", eventus.New[Other], eventus.Type[Happened]("other.happened"))
+
 type Mute struct{}
 
 var Products = eventus.Define("product", eventus.New[Product],
@@ -85,13 +90,30 @@ func use(ctx context.Context, s store.Store, t *testing.T) error {
 	var h eventus.Handler[Event] = eventus.HandlerFunc[Event](handle)
 	_ = h
 	eventustest.For(t, Products).Given(Created{"Widget", 1299}).When((*Product).Discontinue).Then(Discontinued{})
+	eventustest.Check(t, Products, eventustest.Do1((*Product).Reprice, rapid.Int64()), eventustest.Do((*Product).Discontinue))
+	eventustest.LawsOf(Products, eventustest.Do((*Product).Discontinue)).Invariant(priced).Check(t)
+	eventustest.Contract(t, Products, "product.golden", Created{}, Repriced{})
+	eventustest.ForProjection(t, Products, openView(t)).Given(Created{"Widget", 1299}).Then(1299)
+	eventustest.CheckProjection(t, Products, openView, eventustest.Do((*Product).Discontinue))
+	var sent eventustest.Sent
+	eventustest.ForHandler(t, Products, h, &sent).Given(Created{"Widget", 1299}).When(Discontinued{}).ThenNothing()
 	// line
 	return err
+}
+
+func priced(s State) error { return nil }
+
+func project(context.Context, *memory.Tx, eventus.Message[Event]) error { return nil }
+
+func price(context.Context, string) (int64, error) { return 0, nil }
+
+func openView(testing.TB) eventustest.ReadModel[*memory.Tx, Event, int64] {
+	return eventustest.Projection(memory.New(), consume.HandlerFunc[*memory.Tx, Event](project), price)
 }
 `
 
 func TestWhatTheCompilerProves(t *testing.T) {
-	imports := exportData(t, "testing", "github.com/eventus-go/eventus/eventustest")
+	imports := exportData(t, "testing", "github.com/eventus-go/eventus/eventustest", "pgregory.net/rapid")
 	for name, c := range map[string]struct{ line, want string }{
 		"the design compiles as it is shown": {"", ""},
 		"an event of another aggregate is not recorded": {
@@ -114,6 +136,18 @@ func TestWhatTheCompilerProves(t *testing.T) {
 			`eventustest.For(t, Products).When((*Product).Discontinue).Then(Happened{})`, "Happened does not implement Event"},
 		"another aggregate's decision is not tested": {
 			`eventustest.For(t, Products).When(func(*Other) error { return nil })`, "func(*Other) error"},
+		"another aggregate's command is not checked": {
+			`eventustest.Check(t, Products, eventustest.Do(func(*Other) error { return nil }))`, "Command[*Other]"},
+		"a generator of another type does not fit a command": {
+			`eventustest.Do1((*Product).Reprice, rapid.String())`, "Generator[string]"},
+		"an invariant of another state does not fit": {
+			`eventustest.LawsOf(Products).Invariant(func(OtherState) error { return nil })`, "func(OtherState) error"},
+		"another aggregate's event is no sample": {
+			`eventustest.Contract(t, Products, "product.golden", Happened{})`, "does not satisfy eventus.Event[S]"},
+		"another aggregate's projection is not tested": {
+			`eventustest.ForProjection(t, Others, openView(t))`, "Event"},
+		"another row is not wanted of a projection": {
+			`eventustest.ForProjection(t, Products, openView(t)).Then("Widget")`, "int64"},
 		"another aggregate is not updated": {
 			`_ = products.Update(ctx, "p-1", func(*Other) error { return nil })`, "func(*Other) error"},
 	} {
