@@ -86,14 +86,9 @@ func quoted(text string) string {
 
 // write returns the call as a decision for When.
 func (c *call[A]) write(s *source) string {
-	aggregate := printer{name: s.name}.typeName(reflect.TypeFor[A]())
-	_, pkg, name := nameOf(c.function)
-	_, method, isMethod := cutMethod(name)
-	switch {
-	case len(c.args) == 0 && isMethod:
-		return "(" + aggregate + ")." + method
-	case len(c.args) == 0 && !strings.ContainsAny(name, ".[-"):
-		return s.qualified(pkg, pkg[strings.LastIndex(pkg, "/")+1:], name)
+	if len(c.args) == 0 {
+		return s.callable(c.function)
 	}
+	aggregate := printer{name: s.name}.typeName(reflect.TypeFor[A]())
 	return fmt.Sprintf("func(a %s) error { return %s }", aggregate, s.call(c.function, "a", c.args...))
 }

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path"
 	"reflect"
+	"regexp"
 	"runtime"
 	"strconv"
 	"strings"
@@ -139,24 +140,31 @@ func (s *source) ours(name string) string { return s.qualified(ownPackage, "even
 
 var ownPackage = reflect.TypeFor[Clock]().PkgPath()
 
-// call returns an expression that calls f, whose Go name is found at run time,
-// with an aggregate (or state) and further arguments. subject is the expression
-// of the first.
+// call returns an expression that calls f with a subject, an aggregate or a
+// state, and further arguments.
 func (s *source) call(f any, subject string, args ...any) string {
-	function, pkg, name := nameOf(f)
 	written := make([]string, len(args))
 	for i, a := range args {
 		written[i] = s.expression(a)
 	}
-	list := strings.Join(written, ", ")
-	if _, method, ok := cutMethod(name); ok {
-		return fmt.Sprintf("%s.%s(%s)", subject, method, list)
+	if _, method, ok := methodOf(f); ok {
+		return fmt.Sprintf("%s.%s(%s)", subject, method, strings.Join(written, ", "))
 	}
-	all := strings.Join(append([]string{subject}, written...), ", ")
+	return fmt.Sprintf("%s(%s)", s.callable(f), strings.Join(append([]string{subject}, written...), ", "))
+}
+
+// callable returns an expression of f: a method, a function of a package, or a
+// function literal.
+func (s *source) callable(f any) string {
+	function, pkg, name := nameOf(f)
+	if _, method, ok := methodOf(f); ok {
+		receiver := printer{name: s.name}.typeName(reflect.TypeOf(f).In(0))
+		return fmt.Sprintf("(%s).%s", receiver, method)
+	}
 	if strings.ContainsAny(name, ".[-") {
-		return fmt.Sprintf("%s(%s)", s.literalAt(function), all)
+		return s.literalAt(function)
 	}
-	return fmt.Sprintf("%s(%s)", s.qualified(pkg, path.Base(pkg), name), all)
+	return s.qualified(pkg, path.Base(pkg), name)
 }
 
 // nameOf returns the package and the name of a function.
@@ -181,18 +189,23 @@ func (s *source) writable(v any) bool {
 	return v == nil || writable(reflect.ValueOf(v), func(t reflect.Type) bool { return s.own(t.PkgPath()) }, 0)
 }
 
-// cutMethod takes "(*Product).Reprice" and "Product.Reprice" apart.
-func cutMethod(name string) (receiver, method string, ok bool) {
+// methodOf takes the name of a method apart, "(*Product).Reprice" or
+// "Product.Reprice".
+func methodOf(f any) (receiver, method string, ok bool) {
+	_, _, name := nameOf(f)
 	if pointer, found := strings.CutPrefix(name, "(*"); found {
 		receiver, method, ok = strings.Cut(pointer, ").")
 	} else {
 		receiver, method, ok = strings.Cut(name, ".")
 	}
-	if !ok || strings.ContainsAny(method, ".-[") || method == "" || strings.HasPrefix(method, "func") {
+	if !ok || !token.IsIdentifier(method) || literalName.MatchString(method) {
 		return "", "", false
 	}
 	return receiver, method, true
 }
+
+// literalName is what the compiler calls a function literal.
+var literalName = regexp.MustCompile(`^func\d+$`)
 
 // literalAt returns the text of the function literal that a function was
 // compiled from.
