@@ -8,6 +8,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/eventus-go/eventus"
@@ -164,6 +165,27 @@ func TestASaveOnAnOldStateIsAConflict(t *testing.T) {
 			t.Errorf("got %q, want %q", got, want)
 		}
 	}
+}
+
+// The pauses of Update are time of a bubble, so that a test of what loses every
+// race waits for nothing.
+func TestUpdateWaitsInABubble(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &faulty{Store: memory.New()}
+		s.beforeAppend = func() error {
+			_, err := s.Store.Append(t.Context(), store.Stream{Category: "counter", ID: "c"}, store.Any,
+				[]store.Event{{ID: "e", Type: "counter.added", ContentType: "application/json", Data: []byte(`{"by":2}`), Time: time.Now()}})
+			return err
+		}
+		began, tries := time.Now(), 0
+		err := eventus.NewRepository(s, counters, eventus.Retries(20, time.Hour)).Update(t.Context(), "c", func(c *counter) error {
+			tries++
+			return c.Add(2)
+		})
+		if !errors.Is(err, eventus.ErrConflict) || tries != 21 || !time.Now().After(began) {
+			t.Errorf("got %v after %d tries, and no pause in %v", err, tries, time.Since(began))
+		}
+	})
 }
 
 func TestUpdateDecidesAgainOnFreshState(t *testing.T) {

@@ -68,7 +68,7 @@ func elsewhen(t testing.TB, f func()) (ran bool) {
 	panicked := recovered(func() {
 		now := time.Now()
 		synctest.Test(real, func(*testing.T) {
-			time.Sleep(differing(now).Sub(time.Now()))
+			time.Sleep(time.Until(differing(now)))
 			f()
 			ran = true
 		})
