@@ -12,6 +12,15 @@ import (
 	"github.com/eventus-go/eventus/store/memory"
 )
 
+// disturbed runs a command while another writer is at work: one that is as fast,
+// and one that stores the events after split meanwhile.
+func (tr *trial[S, E, A]) disturbed(command func(A) error, split int) *violation {
+	if v := tr.raced(command); v != nil || split == len(tr.events) {
+		return v
+	}
+	return tr.retried(command, split)
+}
+
 // retried lets another writer come between a command's load and its save.
 func (tr *trial[S, E, A]) retried(command func(A) error, split int) *violation {
 	fresh, v := tr.fresh(command)
