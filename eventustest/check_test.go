@@ -91,6 +91,18 @@ func TestChecksThatFail(t *testing.T) {
 	}
 }
 
+func TestACommandThatIsNeverAccepted(t *testing.T) {
+	if testing.Short() {
+		t.Skip("a fifth of the histories refuse it too seldom to tell")
+	}
+	failing{
+		func(t testing.TB) {
+			eventustest.Check(t, accounts, eventustest.Do1((*account).Open, words), eventustest.Do(func(*account) error { return errSame }))
+		},
+		[]string{"was never accepted, so what it does was not tested", `at first because "same name"`},
+	}.check(t)
+}
+
 // An old form with a field that is left out on purpose.
 func TestWhatAnUpcastDrops(t *testing.T) {
 	type old struct{ Title, Colour string }

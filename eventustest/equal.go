@@ -2,6 +2,7 @@ package eventustest
 
 import (
 	"fmt"
+	"math"
 	"reflect"
 	"strings"
 	"time"
@@ -10,56 +11,156 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 )
 
-// Values are equal when nothing in them differs, unexported fields included. An
-// empty slice or map is a nil one: code that tells the two apart is rarely
-// meant to.
-var equal = cmp.Options{
-	cmp.Exporter(func(reflect.Type) bool { return true }),
-	cmpopts.EquateEmpty(),
-	cmp.Comparer(func(a, b time.Time) bool {
-		_, x := a.Zone()
-		_, y := b.Zone()
-		return a.Equal(b) && x == y
-	}),
+// same reports whether nothing in two values of one type differs, unexported
+// fields included. It looks at what is there and asks no Equal method: those of
+// a domain often mean "the same thing", and not "the same value". An empty slice
+// or map is a nil one, for code that tells the two apart is rarely meant to. Times
+// are the same instant on the same clock; functions can only be there or not.
+func same(a, b any) bool {
+	if a == nil || b == nil {
+		return a == b
+	}
+	return sameValue(reflect.ValueOf(a), reflect.ValueOf(b), nil)
 }
 
-// stored is equal, and asks for times in UTC. The name of a zone is not stored,
-// and which zone a reader gets instead depends on the reader's machine.
-var stored = cmp.Options{
-	cmp.Exporter(func(reflect.Type) bool { return true }),
-	cmpopts.EquateEmpty(),
-	cmp.Comparer(func(a, b time.Time) bool {
-		return a.Equal(b) && a.Location() == time.UTC && b.Location() == time.UTC
-	}),
+// pair is two pointers that are being compared: a cycle is as equal as the rest.
+type pair struct{ a, b uintptr }
+
+func sameValue(a, b reflect.Value, seen map[pair]bool) bool {
+	t := a.Type()
+	switch {
+	case t != b.Type():
+		return false
+	case t == timeType:
+		return sameTime(a, b)
+	case t == locationType:
+		return a.Field(0).String() == b.Field(0).String()
+	}
+	switch a.Kind() {
+	case reflect.Pointer, reflect.Map, reflect.Slice:
+		if a.Kind() != reflect.Pointer && a.Len() == 0 && b.Len() == 0 {
+			return true
+		}
+		if a.IsNil() || b.IsNil() {
+			return a.IsNil() == b.IsNil()
+		}
+		p := pair{a.Pointer(), b.Pointer()}
+		if a.Kind() != reflect.Slice {
+			if seen[p] {
+				return true
+			}
+			if seen == nil {
+				seen = make(map[pair]bool)
+			}
+			seen[p] = true
+		}
+	}
+	switch a.Kind() {
+	case reflect.Interface:
+		if a.IsNil() || b.IsNil() {
+			return a.IsNil() == b.IsNil()
+		}
+		return sameValue(a.Elem(), b.Elem(), seen)
+	case reflect.Pointer:
+		return sameValue(a.Elem(), b.Elem(), seen)
+	case reflect.Struct:
+		for i := range a.NumField() {
+			if !sameValue(a.Field(i), b.Field(i), seen) {
+				return false
+			}
+		}
+		return true
+	case reflect.Slice, reflect.Array:
+		if a.Len() != b.Len() {
+			return false
+		}
+		for i := range a.Len() {
+			if !sameValue(a.Index(i), b.Index(i), seen) {
+				return false
+			}
+		}
+		return true
+	case reflect.Map:
+		return sameMap(a, b, seen)
+	case reflect.Func, reflect.Chan, reflect.UnsafePointer:
+		return a.IsNil() == b.IsNil()
+	case reflect.Float32, reflect.Float64:
+		return a.Float() == b.Float() || math.IsNaN(a.Float()) && math.IsNaN(b.Float())
+	default:
+		return a.Equal(b)
+	}
 }
 
-// diff returns what differs between a and b, empty when nothing does. Most
-// values are deeply equal, which costs a fraction of a comparison.
+func sameMap(a, b reflect.Value, seen map[pair]bool) bool {
+	if a.Len() != b.Len() {
+		return false
+	}
+	for iter := a.MapRange(); iter.Next(); {
+		other := b.MapIndex(iter.Key())
+		if !other.IsValid() || !sameValue(iter.Value(), other, seen) {
+			return false
+		}
+	}
+	return true
+}
+
+// sameTime compares instants, and what the clock on the wall says.
+func sameTime(a, b reflect.Value) bool {
+	if !a.CanInterface() || !b.CanInterface() {
+		return fingerprintOf(a) == fingerprintOf(b)
+	}
+	x, y := a.Interface().(time.Time), b.Interface().(time.Time)
+	_, m := x.Zone()
+	_, n := y.Zone()
+	return x.Equal(y) && m == n
+}
+
+var (
+	timeType     = reflect.TypeFor[time.Time]()
+	locationType = reflect.TypeFor[time.Location]()
+)
+
+// diff returns what differs between a and b, empty when nothing does. It is
+// written by cmp, unless an Equal method keeps cmp from seeing it.
 func diff(a, b any) string {
-	if reflect.DeepEqual(a, b) {
+	if same(a, b) {
 		return ""
 	}
-	return cmp.Diff(a, b, equal)
+	d := ""
+	_ = recovered(func() { d = cmp.Diff(a, b, shown) })
+	if d == "" {
+		d = fmt.Sprintf("- %s\n+ %s", printer{}.literal(a), printer{}.literal(b))
+	}
+	return d
+}
+
+// shown is how cmp writes a difference.
+var shown = cmp.Options{
+	cmp.Exporter(func(reflect.Type) bool { return true }),
+	cmpopts.EquateEmpty(),
+	cmpopts.EquateNaNs(),
+	cmp.Comparer(func(a, b *time.Location) bool { return a.String() == b.String() }),
 }
 
 // lost returns what differs between an event and what the store gave back for
-// it, with the reason as far as the event's type tells.
+// it, with the reason as far as the event's type tells. Times have to be in UTC:
+// the name of a zone is not stored, and which zone a reader gets instead depends
+// on the reader's machine.
 func lost(event, back any) string {
-	if reflect.DeepEqual(event, back) && !zoned(reflect.ValueOf(event), 0) {
-		return ""
-	}
-	d := cmp.Diff(event, back, stored)
-	if d == "" {
+	local := zoned(reflect.ValueOf(event), 0)
+	d := diff(event, back)
+	if d == "" && !local {
 		return ""
 	}
 	var b strings.Builder
-	for _, reason := range reasons(reflect.TypeOf(event), "", nil) {
+	for _, reason := range reasons(reflect.TypeOf(event), "", local, nil) {
 		fmt.Fprintf(&b, "%s\n", reason)
 	}
-	return b.String() + "-event +stored:\n" + d
+	if d != "" {
+		fmt.Fprintf(&b, "-event +stored:\n%s", d)
+	}
+	return b.String()
 }
-
-var timeType = reflect.TypeFor[time.Time]()
 
 // zoned reports whether there may be a time in v that is not in UTC.
 func zoned(v reflect.Value, depth int) bool {
@@ -83,7 +184,7 @@ func zoned(v reflect.Value, depth int) bool {
 		}
 	case reflect.Struct:
 		if v.Type() == timeType {
-			return !v.CanInterface() || v.Interface().(time.Time).Location() != time.UTC
+			return v.CanInterface() && v.Interface().(time.Time).Location() != time.UTC
 		}
 		for i := range v.NumField() {
 			if zoned(v.Field(i), depth+1) {
@@ -94,8 +195,9 @@ func zoned(v reflect.Value, depth int) bool {
 	return false
 }
 
-// reasons lists what in an event's type a codec does not carry.
-func reasons(t reflect.Type, path string, seen []reflect.Type) []string {
+// reasons lists what in a type a codec does not carry; times only where one is
+// not in UTC.
+func reasons(t reflect.Type, path string, times bool, seen []reflect.Type) []string {
 	for _, s := range seen {
 		if s == t {
 			return nil
@@ -104,9 +206,9 @@ func reasons(t reflect.Type, path string, seen []reflect.Type) []string {
 	seen = append(seen, t)
 	switch t.Kind() {
 	case reflect.Slice, reflect.Array, reflect.Pointer, reflect.Map:
-		return reasons(t.Elem(), path, seen)
+		return reasons(t.Elem(), path, times, seen)
 	case reflect.Struct:
-		if t == timeType {
+		if t == timeType && times {
 			return []string{strings.TrimPrefix(path, ".") + " is a time: the store keeps the instant, and UTC is the only zone that every reader gets back; record t.UTC()"}
 		}
 		if marshalsItself(t) {
@@ -127,7 +229,7 @@ func reasons(t reflect.Type, path string, seen []reflect.Type) []string {
 		case f.Type.Kind() == reflect.Interface:
 			all = append(all, name[1:]+" is an interface, so the codec cannot tell which type to make of it; use a concrete type")
 		default:
-			all = append(all, reasons(f.Type, name, seen)...)
+			all = append(all, reasons(f.Type, name, times, seen)...)
 		}
 	}
 	return all

@@ -3,7 +3,6 @@ package eventustest
 import (
 	"fmt"
 	"strings"
-	"sync/atomic"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -39,7 +38,7 @@ func (l *Laws[S, E, A]) history(t testing.TB, steps []step[A], counts counts, us
 	if len(steps) == 0 {
 		return nil
 	}
-	tr := newTrial(l.definition, anotherID())
+	tr := l.trial()
 	var split, before int // where the last batch of events begins, and the last command was given
 	fail := func(v *violation, step *step[A], invariant func(S) error) *failure {
 		return l.failure(v, tr.events[:before], &step.call, invariant)
@@ -54,7 +53,7 @@ func (l *Laws[S, E, A]) history(t testing.TB, steps []step[A], counts counts, us
 		if v != nil {
 			return fail(v, step, nil)
 		}
-		counts.add(step.command, o.err == nil)
+		counts.add(step.command, o.err)
 		if o.err == nil {
 			if v, holds := l.holds(o.after); v != nil {
 				return fail(v, step, holds)
@@ -79,6 +78,15 @@ func (l *Laws[S, E, A]) history(t testing.TB, steps []step[A], counts counts, us
 	return nil
 }
 
+// trial returns a trial of an aggregate with an id of its own.
+func (l *Laws[S, E, A]) trial() *trial[S, E, A] {
+	tr := newTrial(l.definition, "")
+	if l.ids != nil {
+		tr.ids = l.ids
+	}
+	return tr.anew()
+}
+
 // holds looks at the invariants of a state.
 func (l *Laws[S, E, A]) holds(state S) (*violation, func(S) error) {
 	for _, holds := range l.invariants {
@@ -89,30 +97,56 @@ func (l *Laws[S, E, A]) holds(state S) (*violation, func(S) error) {
 	return nil, nil
 }
 
-// counts are how often each command was accepted and refused.
-type counts []struct{ accepted, refused atomic.Int64 }
+// counts are how often each command was accepted and refused, and why it was
+// refused for the first time. Nil counts nothing.
+type counts []struct {
+	accepted, refused int
+	why               error
+}
 
-func (c counts) add(command int, accepted bool) {
+func (c counts) add(command int, refused error) {
 	switch {
 	case c == nil:
-	case accepted:
-		c[command].accepted.Add(1)
+	case refused == nil:
+		c[command].accepted++
 	default:
-		c[command].refused.Add(1)
+		if c[command].refused++; c[command].why == nil {
+			c[command].why = refused
+		}
 	}
 }
 
-func (c counts) accepted() (n int64) {
+func (c counts) accepted() (n int) {
 	for i := range c {
-		n += c[i].accepted.Load()
+		n += c[i].accepted
 	}
 	return n
+}
+
+// tooOften is how often a command is refused, and never accepted, until that is
+// taken for a mistake.
+const tooOften = 200
+
+// untested says what the histories have not tested, and the cure.
+func (l *Laws[S, E, A]) untested(c counts) string {
+	if c.accepted() == 0 {
+		return fmt.Sprintf("no command of %s was ever accepted, so nothing was tested; give the command that begins a history, and generators of what it accepts (%s)", l.definition.Category(), l.told(c))
+	}
+	for i := range c {
+		if c[i].accepted == 0 && c[i].refused >= tooOften {
+			return fmt.Sprintf("command %s was never accepted, so what it does was not tested; give generators of what it accepts, or leave it out (%s)", l.commands[i].name(), l.told(c))
+		}
+	}
+	return ""
 }
 
 func (l *Laws[S, E, A]) told(c counts) string {
 	told := make([]string, len(l.commands))
 	for i, command := range l.commands {
-		told[i] = fmt.Sprintf("%s accepted %d times, refused %d", command.name(), c[i].accepted.Load(), c[i].refused.Load())
+		told[i] = fmt.Sprintf("%s accepted %d times, refused %d", command.name(), c[i].accepted, c[i].refused)
+		if c[i].why != nil {
+			told[i] += fmt.Sprintf(", at first because %q", c[i].why)
+		}
 	}
 	return strings.Join(told, "; ")
 }

@@ -14,39 +14,26 @@ func besides(aggregate any) map[string]string {
 	if v.Kind() != reflect.Pointer || v.Elem().Kind() != reflect.Struct {
 		return nil
 	}
-	v = v.Elem()
-	var fields map[string]string
+	fields := make(map[string]string)
+	addBesides(fields, v.Elem(), "")
+	return fields
+}
+
+func addBesides(fields map[string]string, v reflect.Value, path string) {
 	for i := range v.NumField() {
 		f := v.Type().Field(i)
 		switch f.Type.Kind() {
 		case reflect.Pointer, reflect.Interface, reflect.Func, reflect.Chan, reflect.UnsafePointer:
 			continue
 		}
-		if holdsRoot(f) || v.Field(i).IsZero() {
-			continue
-		}
-		if fields == nil {
-			fields = make(map[string]string)
-		}
-		fields[f.Name] = fingerprintOf(v.Field(i))
-	}
-	return fields
-}
-
-// holdsRoot reports whether a field is the embedded Aggregate, or embeds it.
-func holdsRoot(f reflect.StructField) bool {
-	if !f.Anonymous || f.Type.Kind() != reflect.Struct {
-		return false
-	}
-	if f.Type.PkgPath() == rootPackage && strings.HasPrefix(f.Type.Name(), "Aggregate[") {
-		return true
-	}
-	for i := range f.Type.NumField() {
-		if holdsRoot(f.Type.Field(i)) {
-			return true
+		switch {
+		case f.Type.PkgPath() == rootPackage && strings.HasPrefix(f.Type.Name(), "Aggregate["):
+		case f.Anonymous && f.Type.Kind() == reflect.Struct:
+			addBesides(fields, v.Field(i), path+f.Name+".")
+		case !v.Field(i).IsZero():
+			fields[path+f.Name] = fingerprintOf(v.Field(i))
 		}
 	}
-	return false
 }
 
 var rootPackage = reflect.TypeFor[eventus.DecodeError]().PkgPath()

@@ -17,6 +17,7 @@ type Laws[S any, E eventus.Event[S], A Aggregate[S, E]] struct {
 	definition       *eventus.Definition[A, E]
 	commands         []Command[A]
 	invariants       []func(S) error
+	ids              func() string // nil when any id will do
 	withoutSnapshots bool
 	dropped          drops
 }
@@ -49,6 +50,13 @@ func lawsAt[S any, E eventus.Event[S], A Aggregate[S, E]](at place, definition *
 // error says how it does not.
 func (l *Laws[S, E, A]) Invariant(holds func(state S) error) *Laws[S, E, A] {
 	l.invariants = append(l.invariants, holds)
+	return l
+}
+
+// IDs sets where the ids of aggregates come from, for those that look at them.
+// Each call returns another one. Without, they have the form of UUIDs.
+func (l *Laws[S, E, A]) IDs(next func() string) *Laws[S, E, A] {
+	l.ids = next
 	return l
 }
 

@@ -9,8 +9,9 @@ import (
 	"github.com/eventus-go/eventus/store"
 )
 
-// ID is the id of the aggregate in every scenario that names no other.
-const ID = "under-test"
+// ID is the id of the aggregate in every scenario that names no other. It has the
+// form of a UUID, as the ids of many services have.
+const ID = "00000000-0000-7000-8000-000000000000"
 
 // Source is a table of events: a definition, or one of [eventus.Foreign].
 type Source[E any] interface {

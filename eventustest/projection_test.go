@@ -114,7 +114,7 @@ func TestProjectionsThatDoNotHold(t *testing.T) {
 			[]string{"version 2 comes after a message that was refused: missing"}},
 		"no row": {
 			func(t testing.TB) { eventustest.ForProjection(t, accounts, openCorrect(t)).Then(row{}) },
-			[]string{"the read model of under-test cannot be read: not found"}},
+			[]string{"the read model of " + eventustest.ID + " cannot be read: not found"}},
 		"no error": {
 			func(t testing.TB) {
 				eventustest.ForProjection(t, accounts, openCorrect(t)).Given(opened{}).ThenError(errMissing)
@@ -143,7 +143,7 @@ func TestProjectionsThatDoNotHold(t *testing.T) {
 			func(t testing.TB) {
 				eventustest.CheckProjection(t, accounts, openCorrect, eventustest.Do1((*account).Rename, words))
 			},
-			[]string{"so no message came", "Rename accepted 0 times"}},
+			[]string{"so nothing was tested", "Rename accepted 0 times"}},
 		"a projection that is not in its transaction": {
 			func(t testing.TB) {
 				eventustest.CheckProjection(t, accounts, openHasty, eventustest.Do1((*account).Open, words), eventustest.Do1((*account).Lengthen, words))

@@ -55,6 +55,16 @@ func For[S any, E eventus.Event[S], A Aggregate[S, E]](t testing.TB, definition 
 	return &Scenario[S, E, A]{t: t, trial: newTrial(definition, ID), dropped: make(drops)}
 }
 
+// Of gives the aggregate an id, where it matters; without, it is [ID].
+func (s *Scenario[S, E, A]) Of(id string) *Scenario[S, E, A] {
+	s.t.Helper()
+	if s.decide != nil || len(s.trial.events) > 0 {
+		s.t.Fatal("Of comes before Given and When")
+	}
+	s.trial.stream.ID = id
+	return s
+}
+
 // WithoutSnapshots is [Laws.WithoutSnapshots], for ThenLaws.
 func (s *Scenario[S, E, A]) WithoutSnapshots() *Scenario[S, E, A] {
 	s.withoutSnapshots = true
@@ -129,7 +139,7 @@ func (s *Scenario[S, E, A]) Then(events ...E) {
 	s.accepted()
 	_, v := s.trial.encode("expected", events)
 	s.lawful(v)
-	if d := cmp.Diff(s.trial.named(events), s.trial.named(s.outcome.recorded), equal); d != "" {
+	if d := cmp.Diff(s.trial.named(events), s.trial.named(s.outcome.recorded), shown); d != "" {
 		s.t.Fatalf("other events recorded (-want +got), on the state %s:\n%s", printer{}.literal(s.outcome.before), d)
 	}
 }
