@@ -124,8 +124,9 @@ func (c counts) accepted() (n int) {
 }
 
 // tooOften is how often a command is refused, and never accepted, until that is
-// taken for a mistake.
-const tooOften = 200
+// taken for a mistake. It takes more histories than those of every day: a command
+// that one in a hundred accepts must not fail a test by bad luck.
+const tooOften = 1000
 
 // untested says what the histories have not tested, and the cure.
 func (l *Laws[S, E, A]) untested(c counts) string {
