@@ -2,7 +2,9 @@ package eventustest
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -185,21 +187,32 @@ func (f *feed[Tx, E, V]) compare(ctx context.Context, l law) *violation {
 // write writes the messages as a scenario, with the read model of those that
 // came in order as what is wanted.
 func (f *feed[Tx, E, V]) write(s *source, l law, order []eventus.Message[E]) string {
-	sentence := []string{fmt.Sprintf("given := %s(t, %s, %s(t))", s.ours("ForProjection"), s.definition(), s.opener())}
-	of := ""
+	category, of := "", ""
+	if len(order) > 0 {
+		category = order[0].Stream.Category
+	}
+	sentence := []string{fmt.Sprintf("given := %s(t, %s, %s(t))", s.ours("ForProjection"), s.definition(category), s.opener())}
 	for _, m := range order {
 		if m.Stream.ID != of {
 			of = m.Stream.ID
 			sentence = append(sentence, fmt.Sprintf("Of(%q)", of))
 		}
-		sentence = append(sentence, fmt.Sprintf("Given(%s)", s.expression(m.Event)))
+		data, err := json.Marshal(m.Event)
+		if err == nil && !s.writable(m.Event) {
+			sentence = append(sentence, fmt.Sprintf("GivenStored(%q, %s)", m.Type, quoted(string(data))))
+		} else {
+			sentence = append(sentence, fmt.Sprintf("Given(%s)", s.expression(m.Event, reflect.TypeFor[E]())))
+		}
 	}
 	lines := []string{chain(sentence)}
 	for _, id := range ids {
 		want, err := f.ordered.read(context.Background(), id)
 		if err == nil {
-			lines = append(lines, fmt.Sprintf("given.Of(%q).Then(%s)", id, s.expression(want)))
+			lines = append(lines, fmt.Sprintf("given.Of(%q).Then(%s)", id, s.expression(want, reflect.TypeFor[V]())))
 		}
+	}
+	if len(lines) == 1 { // nothing can be read, as after an event that is refused
+		lines = append(lines, fmt.Sprintf("given.Of(%q).ThenModel(func(%s, %s) {})", of, s.qualified("testing", "testing", "TB"), s.printer().typeName(reflect.TypeFor[V]())))
 	}
 	return writeTest(s, l, strings.Join(lines, "\n"))
 }
