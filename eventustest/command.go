@@ -3,7 +3,6 @@ package eventustest
 import (
 	"fmt"
 	"reflect"
-	"runtime"
 	"strings"
 
 	"pgregory.net/rapid"
@@ -21,18 +20,31 @@ type Command[A any] struct {
 // call is a command with its arguments.
 type call[A any] struct {
 	function any
-	decide   func(A) error
-	args     []any
+	at       place // of the call of Do
+	args     []argument
+	*spoils
+
+	// decide calls the command. Each time it has arguments of its own.
+	decide func(A) error
 }
+
+// argument is a value that was made up, and the type of the parameter.
+type argument struct {
+	value    any
+	declared reflect.Type
+}
+
+func argumentOf[X any](x X) argument { return argument{x, reflect.TypeFor[X]()} }
 
 // Do is a command without arguments.
 //
 //	eventustest.Do((*Product).Discontinue)
 func Do[A any](command func(A) error) Command[A] {
+	at := here(1)
 	return Command[A]{
 		function: command,
 		draw: func(*rapid.T) call[A] {
-			return call[A]{function: command, decide: command}
+			return call[A]{command, at, nil, new(spoils), command}
 		},
 		trouble: func() string { return "" },
 	}
@@ -42,14 +54,24 @@ func Do[A any](command func(A) error) Command[A] {
 //
 //	eventustest.Do1((*Product).Reprice, prices)
 //
-// A command that is a method or a function of the package shows under its name
-// in counter-examples, and a function literal with its text.
+// In a counter-example a command is written as it is here. Where that is the
+// name of a parameter or of a variable of the function around, it is a method or
+// a function under its own name, and a function literal with its text.
+//
+// A command gets arguments of its own each time it is called, as far as they can
+// be copied: pointers to what has unexported fields, and functions, are handed
+// on as they are.
 func Do1[A, X any](command func(A, X) error, x *rapid.Generator[X]) Command[A] {
+	at, first := here(1), lenderOf[X](1)
 	return Command[A]{
 		function: command,
 		draw: func(t *rapid.T) call[A] {
-			x := x.Draw(t, "x")
-			return call[A]{command, func(a A) error { return command(a, x) }, []any{x}}
+			x, s := x.Draw(t, "x"), new(spoils)
+			return call[A]{command, at, []argument{argumentOf(x)}, s, func(a A) error {
+				x, look := first.lend(s, x)
+				defer look()
+				return command(a, x)
+			}}
 		},
 		trouble: func() string { return barren(x) },
 	}
@@ -57,11 +79,18 @@ func Do1[A, X any](command func(A, X) error, x *rapid.Generator[X]) Command[A] {
 
 // Do2 is a command with two arguments.
 func Do2[A, X, Y any](command func(A, X, Y) error, x *rapid.Generator[X], y *rapid.Generator[Y]) Command[A] {
+	at, first, second := here(1), lenderOf[X](1), lenderOf[Y](2)
 	return Command[A]{
 		function: command,
 		draw: func(t *rapid.T) call[A] {
-			x, y := x.Draw(t, "x"), y.Draw(t, "y")
-			return call[A]{command, func(a A) error { return command(a, x, y) }, []any{x, y}}
+			x, y, s := x.Draw(t, "x"), y.Draw(t, "y"), new(spoils)
+			return call[A]{command, at, []argument{argumentOf(x), argumentOf(y)}, s, func(a A) error {
+				x, lookX := first.lend(s, x)
+				defer lookX()
+				y, lookY := second.lend(s, y)
+				defer lookY()
+				return command(a, x, y)
+			}}
 		},
 		trouble: func() string { return barren(x) + barren(y) },
 	}
@@ -69,11 +98,20 @@ func Do2[A, X, Y any](command func(A, X, Y) error, x *rapid.Generator[X], y *rap
 
 // Do3 is a command with three arguments. One with more takes a struct.
 func Do3[A, X, Y, Z any](command func(A, X, Y, Z) error, x *rapid.Generator[X], y *rapid.Generator[Y], z *rapid.Generator[Z]) Command[A] {
+	at, first, second, third := here(1), lenderOf[X](1), lenderOf[Y](2), lenderOf[Z](3)
 	return Command[A]{
 		function: command,
 		draw: func(t *rapid.T) call[A] {
-			x, y, z := x.Draw(t, "x"), y.Draw(t, "y"), z.Draw(t, "z")
-			return call[A]{command, func(a A) error { return command(a, x, y, z) }, []any{x, y, z}}
+			x, y, z, s := x.Draw(t, "x"), y.Draw(t, "y"), z.Draw(t, "z"), new(spoils)
+			return call[A]{command, at, []argument{argumentOf(x), argumentOf(y), argumentOf(z)}, s, func(a A) error {
+				x, lookX := first.lend(s, x)
+				defer lookX()
+				y, lookY := second.lend(s, y)
+				defer lookY()
+				z, lookZ := third.lend(s, z)
+				defer lookZ()
+				return command(a, x, y, z)
+			}}
 		},
 		trouble: func() string { return barren(x) + barren(y) + barren(z) },
 	}
@@ -108,15 +146,15 @@ func (c Command[A]) wrong() string {
 func (c Command[A]) name() string { return shortName(c.function) }
 
 func shortName(f any) string {
-	name := runtime.FuncForPC(reflect.ValueOf(f).Pointer()).Name()
-	return name[strings.LastIndexAny(name, "./")+1:]
+	_, _, name := nameOf(f)
+	return plainName(name)
 }
 
 // GoString makes rapid's own reports readable.
 func (c call[A]) GoString() string {
 	args := make([]string, len(c.args))
 	for i, a := range c.args {
-		args[i] = printer{}.literal(a)
+		args[i] = printer{}.literal(a.value)
 	}
 	return shortName(c.function) + "(" + strings.Join(args, ", ") + ")"
 }

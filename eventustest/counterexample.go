@@ -2,7 +2,10 @@ package eventustest
 
 import (
 	"fmt"
+	"maps"
 	"reflect"
+	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/eventus-go/eventus/store"
@@ -21,7 +24,7 @@ func (l *Laws[S, E, A]) failure(v *violation, given []store.Event, call *call[A]
 			sentence = append(sentence, "ThenLaws()")
 		} else {
 			sentence = append(sentence, fmt.Sprintf("ThenState(func(t %s, state %s) {\n\tif err := %s; err != nil {\n\t\tt.Error(err)\n\t}\n})",
-				s.qualified("testing", "testing", "TB"), s.name(reflect.TypeFor[S]()), s.call(invariant, "state")))
+				s.qualified("testing", "testing", "TB"), s.printer().typeName(reflect.TypeFor[S]()), s.apply(s.invariant(invariant), reflect.TypeFor[S](), "state")))
 		}
 		return writeSentence(s, v.law, sentence)
 	}}
@@ -29,7 +32,13 @@ func (l *Laws[S, E, A]) failure(v *violation, given []store.Event, call *call[A]
 
 // begin writes For, with what the laws are told to leave out.
 func (l *Laws[S, E, A]) begin(s *source) []string {
-	calls := []string{fmt.Sprintf("%s(t, %s)", s.ours("For"), s.definition())}
+	for _, c := range l.commands {
+		s.siblings = append(s.siblings, c.function)
+	}
+	for _, holds := range l.invariants {
+		s.siblings = append(s.siblings, holds)
+	}
+	calls := []string{fmt.Sprintf("%s(t, %s)", s.ours("For"), s.definition(l.definition.Category()))}
 	if l.withoutSnapshots {
 		calls = append(calls, "WithoutSnapshots()")
 	}
@@ -49,8 +58,21 @@ func chain(calls []string) string {
 	return calls[0] + strings.ReplaceAll(strings.Join(append([]string{""}, calls[1:]...), ".\n"), "\n", "\n\t")
 }
 
+// writeTest writes a test, with what a reader has to know above it, and below it
+// what its file has to import.
 func writeTest(s *source, l law, body string) string {
-	return fmt.Sprintf("func %s(t *%s) {\n\t%s\n}", l.testName(), s.qualified("testing", "testing", "T"), strings.ReplaceAll(body, "\n", "\n\t"))
+	test := fmt.Sprintf("func %s(t *%s) {\n\t%s\n}", l.testName(), s.qualified("testing", "testing", "T"), strings.ReplaceAll(body, "\n", "\n\t"))
+	for _, note := range slices.Backward(s.notes) {
+		test = "// " + note + "\n" + test
+	}
+	if len(s.missing) == 0 {
+		return test
+	}
+	imports := slices.Sorted(maps.Keys(s.missing))
+	for i, path := range imports {
+		imports[i] = strconv.Quote(path)
+	}
+	return test + "\n\n// imports: " + strings.Join(imports, ", ")
 }
 
 // givenCalls writes stored events as arguments of Given, and those that the
@@ -66,7 +88,7 @@ func givenCalls[S any, E interface{ Apply(*S) }, A Aggregate[S, E]](s *source, t
 	for _, e := range given {
 		event, err := tr.decode(e)
 		if err == nil && s.writable(event) {
-			literals = append(literals, s.expression(event))
+			literals = append(literals, s.expression(event, reflect.TypeFor[E]()))
 			continue
 		}
 		flush()
@@ -78,17 +100,22 @@ func givenCalls[S any, E interface{ Apply(*S) }, A Aggregate[S, E]](s *source, t
 
 // quoted writes a text as a raw string where that can be.
 func quoted(text string) string {
-	if strings.ContainsAny(text, "`\r") {
-		return fmt.Sprintf("%q", text)
+	if strconv.CanBackquote(text) {
+		return "`" + text + "`"
 	}
-	return "`" + text + "`"
+	return strconv.Quote(text)
 }
 
 // write returns the call as a decision for When.
 func (c *call[A]) write(s *source) string {
+	function := s.command(c.function, c.at)
 	if len(c.args) == 0 {
-		return s.callable(c.function)
+		return function
 	}
-	aggregate := printer{name: s.name}.typeName(reflect.TypeFor[A]())
-	return fmt.Sprintf("func(a %s) error { return %s }", aggregate, s.call(c.function, "a", c.args...))
+	t := reflect.TypeFor[A]()
+	args := make([]string, len(c.args))
+	for i, a := range c.args {
+		args[i] = s.expression(a.value, a.declared)
+	}
+	return fmt.Sprintf("func(a %s) error { return %s }", s.printer().typeName(t), s.apply(function, t, "a", args...))
 }

@@ -33,7 +33,7 @@ func sameValue(a, b reflect.Value, seen map[pair]bool) bool {
 		return false
 	case t == timeType:
 		return sameTime(a, b)
-	case t == locationType:
+	case t == locationType.Elem():
 		return a.Field(0).String() == b.Field(0).String()
 	}
 	switch a.Kind() {
@@ -115,10 +115,7 @@ func sameTime(a, b reflect.Value) bool {
 	return x.Equal(y) && m == n
 }
 
-var (
-	timeType     = reflect.TypeFor[time.Time]()
-	locationType = reflect.TypeFor[time.Location]()
-)
+var timeType = reflect.TypeFor[time.Time]()
 
 // diff returns what differs between a and b, empty when nothing does. It is
 // written by cmp, unless an Equal method keeps cmp from seeing it.

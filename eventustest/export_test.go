@@ -1,6 +1,7 @@
 package eventustest
 
 import (
+	"reflect"
 	"strings"
 	"testing"
 
@@ -33,5 +34,5 @@ func RereadContract(t *testing.T, text string) {
 
 // Literal writes a value as a test of this package would.
 func Literal(v any) string {
-	return here(1).read().expression(v)
+	return here(1).read().expression(v, reflect.TypeOf(v))
 }

@@ -2,11 +2,14 @@ package eventustest
 
 import (
 	"fmt"
+	"go/token"
+	"math"
 	"reflect"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
+	"unsafe"
 )
 
 // printer writes values as Go expressions.
@@ -14,9 +17,69 @@ type printer struct {
 	// name returns how a declared type is written; nil writes the type as
 	// fmt does.
 	name func(reflect.Type) string
+	// qualified returns how a name of a package is written; nil writes it behind
+	// the package's name.
+	qualified func(pkg, pkgName, name string) string
 	// spare writes what a slice holds behind its length as well.
 	spare bool
+	// met are the references that were written, or are being written.
+	met *met
 }
+
+// met keeps a walk from going round in circles. A fingerprint numbers what it
+// meets; a literal, which has to repeat it, tells only what it is in the middle
+// of, and ends when it has become too long for a reader.
+type met struct {
+	number map[reference]int
+	within map[reference]bool
+}
+
+// reference is what a pointer, a map or a slice refers to.
+type reference struct {
+	at     unsafe.Pointer
+	length int
+	t      reflect.Type
+}
+
+// longest is the length of a literal after which references are left out.
+const longest = 1 << 16
+
+// refer returns what to write instead of what v refers to, and else what to do
+// after that was written.
+func (p printer) refer(b *strings.Builder, v reflect.Value) (instead string, done func()) {
+	done = func() {}
+	if p.met == nil || v.IsNil() {
+		return "", done
+	}
+	r := reference{v.UnsafePointer(), 0, v.Type()}
+	switch v.Kind() {
+	case reflect.Pointer:
+		if v.Type().Elem().Size() == 0 {
+			return "", done // these may all be one
+		}
+	case reflect.Slice:
+		if r.length = v.Len(); r.length == 0 || v.Type().Elem().Size() == 0 || v.Type().Elem().Kind() <= reflect.Complex128 || v.Type().Elem().Kind() == reflect.String {
+			return "", done
+		}
+	}
+	if p.spare {
+		if n, ok := p.met.number[r]; ok {
+			return fmt.Sprintf("&#%d", n), done
+		}
+		p.met.number[r] = len(p.met.number) + 1
+		return "", done
+	}
+	if p.met.within[r] {
+		return "nil /* a cycle */", done
+	}
+	if b.Len() > longest {
+		return "nil /* and so on */", done
+	}
+	p.met.within[r] = true
+	return "", func() { delete(p.met.within, r) }
+}
+
+func newMet() *met { return &met{make(map[reference]int), make(map[reference]bool)} }
 
 // literal returns v as a Go expression of its own type.
 func (p printer) literal(v any) string {
@@ -24,6 +87,7 @@ func (p printer) literal(v any) string {
 		return "nil"
 	}
 	var b strings.Builder
+	p.met = newMet()
 	p.write(&b, reflect.ValueOf(v), true, 0)
 	return b.String()
 }
@@ -38,7 +102,7 @@ func fingerprintOf(v reflect.Value) string {
 		return "nil"
 	}
 	var b strings.Builder
-	printer{spare: true}.write(&b, v, true, 0)
+	printer{spare: true, met: newMet()}.write(&b, v, true, 0)
 	return b.String()
 }
 
@@ -55,6 +119,9 @@ func (p printer) write(b *strings.Builder, v reflect.Value, typed bool, depth in
 		return
 	case t == timeType:
 		p.writeTime(b, v)
+		return
+	case t == locationType && !v.IsNil():
+		p.writeLocation(b, v)
 		return
 	}
 	switch v.Kind() {
@@ -95,12 +162,36 @@ func (p printer) writeTime(b *strings.Builder, v reflect.Value) {
 	fmt.Fprintf(b, "%sDate(%d, %d, %d, %d, %d, %d, %d, %s)", pkg, at.Year(), at.Month(), at.Day(), at.Hour(), at.Minute(), at.Second(), at.Nanosecond(), zone)
 }
 
+var locationType = reflect.TypeFor[*time.Location]()
+
+// writeLocation writes a zone by its name: the table of its changes is long, and
+// is filled when it is first used.
+func (p printer) writeLocation(b *strings.Builder, v reflect.Value) {
+	pkg := strings.TrimSuffix(p.typeName(timeType), "Time")
+	switch v.UnsafePointer() {
+	case reflect.ValueOf(time.UTC).UnsafePointer():
+		b.WriteString(pkg + "UTC")
+	case reflect.ValueOf(time.Local).UnsafePointer():
+		b.WriteString(pkg + "Local")
+	default:
+		fmt.Fprintf(b, "%sLocation(%q)", pkg, (*time.Location)(v.UnsafePointer()).String())
+	}
+}
+
 func (p printer) writePointer(b *strings.Builder, v reflect.Value, typed bool, depth int) {
 	switch {
 	case v.IsNil() && typed:
 		fmt.Fprintf(b, "(%s)(nil)", p.typeName(v.Type()))
+		return
 	case v.IsNil():
 		b.WriteString("nil")
+		return
+	}
+	instead, done := p.refer(b, v)
+	defer done()
+	switch {
+	case instead != "":
+		b.WriteString(instead)
 	case v.Elem().Kind() == reflect.Struct && v.Elem().Type() != timeType:
 		b.WriteString("&")
 		p.write(b, v.Elem(), true, depth+1)
@@ -141,6 +232,14 @@ func (p printer) writeList(b *strings.Builder, v reflect.Value, typed bool, dept
 		}
 		return
 	}
+	if v.Kind() == reflect.Slice {
+		instead, done := p.refer(b, v)
+		defer done()
+		if instead != "" {
+			b.WriteString(instead)
+			return
+		}
+	}
 	b.WriteString(p.typeName(t))
 	b.WriteString("{")
 	p.writeElements(b, v, depth)
@@ -169,16 +268,36 @@ func (p printer) writeMap(b *strings.Builder, v reflect.Value, typed bool, depth
 		}
 		return
 	}
-	entries := make([]string, 0, v.Len())
-	for iter := v.MapRange(); iter.Next(); {
-		var entry strings.Builder
-		p.write(&entry, iter.Key(), false, depth+1)
-		entry.WriteString(": ")
-		p.write(&entry, iter.Value(), false, depth+1)
-		entries = append(entries, entry.String())
+	instead, done := p.refer(b, v)
+	defer done()
+	if instead != "" {
+		b.WriteString(instead)
+		return
 	}
-	slices.Sort(entries)
-	fmt.Fprintf(b, "%s{%s}", p.typeName(v.Type()), strings.Join(entries, ", "))
+	// Keys come first, each by itself: the order of a map must not number what
+	// its values refer to.
+	type entry struct {
+		key   string
+		value reflect.Value
+	}
+	entries := make([]entry, 0, v.Len())
+	for iter := v.MapRange(); iter.Next(); {
+		var key strings.Builder
+		alone := p
+		alone.met = newMet()
+		alone.write(&key, iter.Key(), false, depth+1)
+		entries = append(entries, entry{key.String(), iter.Value()})
+	}
+	slices.SortFunc(entries, func(a, b entry) int { return strings.Compare(a.key, b.key) })
+	b.WriteString(p.typeName(v.Type()) + "{")
+	for i, e := range entries {
+		if i > 0 {
+			b.WriteString(", ")
+		}
+		b.WriteString(e.key + ": ")
+		p.write(b, e.value, false, depth+1)
+	}
+	b.WriteString("}")
 }
 
 func (p printer) writeScalar(b *strings.Builder, v reflect.Value, typed bool) {
@@ -195,9 +314,14 @@ func (p printer) writeScalar(b *strings.Builder, v reflect.Value, typed bool) {
 	case reflect.Uint, reflect.Uint8, reflect.Uint16, reflect.Uint32, reflect.Uint64, reflect.Uintptr:
 		text = strconv.FormatUint(v.Uint(), 10)
 	case reflect.Float32, reflect.Float64:
-		text = strconv.FormatFloat(v.Float(), 'g', -1, t.Bits())
+		text, natural = p.float(v.Float(), t.Bits())
+		typed = typed || natural // what a function returns is no constant
+		natural = natural && t == reflect.TypeFor[float64]()
 	case reflect.Complex64, reflect.Complex128:
-		text = strconv.FormatComplex(v.Complex(), 'g', -1, t.Bits())
+		re, called := p.float(real(v.Complex()), t.Bits()/2)
+		im, alsoCalled := p.float(imag(v.Complex()), t.Bits()/2)
+		text = "complex(" + re + ", " + im + ")"
+		typed = typed || called || alsoCalled
 	default: // a function, a channel: only whether there is one
 		text, natural = "nil", true
 		if !v.IsNil() {
@@ -208,6 +332,36 @@ func (p printer) writeScalar(b *strings.Builder, v reflect.Value, typed bool) {
 		text = p.typeName(t) + "(" + text + ")"
 	}
 	b.WriteString(text)
+}
+
+// float writes a number, and reports whether a function makes it, for want of a
+// constant.
+func (p printer) float(f float64, bits int) (text string, called bool) {
+	name := ""
+	switch {
+	case math.IsNaN(f):
+		name = "NaN()"
+	case math.IsInf(f, 1):
+		name = "Inf(1)"
+	case math.IsInf(f, -1):
+		name = "Inf(-1)"
+	case f == 0 && math.Signbit(f):
+		name = "Copysign(0, -1)"
+	default:
+		return strconv.FormatFloat(f, 'g', -1, bits), false
+	}
+	if p.qualified == nil {
+		return "math." + name, true
+	}
+	return p.qualified("math", "math", name), true
+}
+
+// methodOf returns how a method expression of a type begins.
+func (p printer) methodOf(t reflect.Type) string {
+	if t.Name() == "" {
+		return "(" + p.typeName(t) + ")"
+	}
+	return p.typeName(t)
 }
 
 // typeName returns t as it is written in a program.
@@ -227,44 +381,139 @@ func (p printer) typeName(t reflect.Type) string {
 		return fmt.Sprintf("[%d]%s", t.Len(), p.typeName(t.Elem()))
 	case reflect.Map:
 		return "map[" + p.typeName(t.Key()) + "]" + p.typeName(t.Elem())
+	case reflect.Chan:
+		return map[reflect.ChanDir]string{reflect.BothDir: "chan ", reflect.RecvDir: "<-chan ", reflect.SendDir: "chan<- "}[t.ChanDir()] + "(" + p.typeName(t.Elem()) + ")"
+	case reflect.Func:
+		return "func" + p.signature(t)
+	case reflect.Struct:
+		return p.structName(t)
+	case reflect.Interface:
+		return p.interfaceName(t)
 	default:
 		return t.String()
 	}
 }
 
-// writable reports whether a value can be written as an expression by those who
-// own some types: a struct of others keeps its unexported fields to itself.
-func writable(v reflect.Value, own func(reflect.Type) bool, depth int) bool {
+func (p printer) signature(t reflect.Type) string {
+	in, out := make([]string, t.NumIn()), make([]string, t.NumOut())
+	for i := range in {
+		in[i] = p.typeName(t.In(i))
+	}
+	if t.IsVariadic() {
+		in[len(in)-1] = "..." + strings.TrimPrefix(in[len(in)-1], "[]")
+	}
+	for i := range out {
+		out[i] = p.typeName(t.Out(i))
+	}
+	text := "(" + strings.Join(in, ", ") + ")"
+	switch len(out) {
+	case 0:
+		return text
+	case 1:
+		return text + " " + out[0]
+	}
+	return text + " (" + strings.Join(out, ", ") + ")"
+}
+
+func (p printer) structName(t reflect.Type) string {
+	fields := make([]string, t.NumField())
+	for i := range fields {
+		f := t.Field(i)
+		fields[i] = p.typeName(f.Type)
+		if !f.Anonymous {
+			fields[i] = f.Name + " " + fields[i]
+		}
+		if f.Tag != "" {
+			fields[i] += " " + strconv.Quote(string(f.Tag))
+		}
+	}
+	if len(fields) == 0 {
+		return "struct{}"
+	}
+	return "struct { " + strings.Join(fields, "; ") + " }"
+}
+
+func (p printer) interfaceName(t reflect.Type) string {
+	if t.NumMethod() == 0 {
+		return "interface {}"
+	}
+	methods := make([]string, t.NumMethod())
+	for i := range methods {
+		methods[i] = t.Method(i).Name + p.signature(t.Method(i).Type)
+	}
+	return "interface { " + strings.Join(methods, "; ") + " }"
+}
+
+// writer tells what can be written as an expression by those who own some types.
+// A struct of others keeps its unexported fields to itself, and a type of others
+// its name, if that is not exported.
+type writer struct {
+	own    func(reflect.Type) bool
+	within map[reference]bool // false for what was looked at and can be written
+}
+
+func (w *writer) can(v reflect.Value, depth int) bool {
+	t := v.Type()
 	if depth > deepest {
 		return false
 	}
-	if v.Type() == timeType {
+	if t == timeType {
 		return true
+	}
+	if t == locationType && !v.IsNil() {
+		return v.UnsafePointer() == reflect.ValueOf(time.UTC).UnsafePointer() || v.UnsafePointer() == reflect.ValueOf(time.Local).UnsafePointer()
+	}
+	if t.PkgPath() != "" && !token.IsExported(t.Name()) && !w.own(t) && v.Kind() != reflect.Interface {
+		return false
 	}
 	switch v.Kind() {
 	case reflect.Func, reflect.Chan, reflect.UnsafePointer:
 		return v.IsNil()
-	case reflect.Interface, reflect.Pointer:
-		return v.IsNil() || writable(v.Elem(), own, depth+1)
+	case reflect.Pointer, reflect.Slice, reflect.Map:
+		if v.IsNil() {
+			return true
+		}
+		r := reference{v.UnsafePointer(), 0, t}
+		if v.Kind() == reflect.Slice {
+			r.length = v.Len()
+		}
+		if within, known := w.within[r]; known {
+			return !within
+		}
+		if w.within == nil {
+			w.within = make(map[reference]bool)
+		}
+		w.within[r] = true
+		defer func() { w.within[r] = false }()
+	}
+	return w.parts(v, depth)
+}
+
+func (w *writer) parts(v reflect.Value, depth int) bool {
+	switch v.Kind() {
+	case reflect.Interface:
+		return v.IsNil() || w.can(v.Elem(), depth+1)
+	case reflect.Pointer:
+		return w.can(v.Elem(), depth+1)
 	case reflect.Slice, reflect.Array:
 		for i := range v.Len() {
-			if !writable(v.Index(i), own, depth+1) {
+			if !w.can(v.Index(i), depth+1) {
 				return false
 			}
 		}
 	case reflect.Map:
 		for iter := v.MapRange(); iter.Next(); {
-			if !writable(iter.Key(), own, depth+1) || !writable(iter.Value(), own, depth+1) {
+			if !w.can(iter.Key(), depth+1) || !w.can(iter.Value(), depth+1) {
 				return false
 			}
 		}
 	case reflect.Struct:
 		for i := range v.NumField() {
 			f := v.Type().Field(i)
-			if !f.IsExported() && !own(v.Type()) && !v.Field(i).IsZero() {
-				return false
-			}
-			if !writable(v.Field(i), own, depth+1) {
+			switch {
+			case v.Field(i).IsZero():
+				continue // it is not written
+			case !f.IsExported() && !w.own(v.Type()), f.Name == "_", !w.can(v.Field(i), depth+1):
 				return false
 			}
 		}

@@ -67,7 +67,7 @@ func copyName(i int) string { return fmt.Sprintf("m%02d", i) }
 
 // pasteable returns the test that a failure prints, as it is when it is pasted.
 func pasteable(failure string) string {
-	_, after, _ := strings.Cut(failure, "As a test:\n")
+	_, after, _ := strings.Cut(failure, "As a test, for laws.go:\n")
 	test := regexp.MustCompile(`(?ms)^ *func Test.*?^ *\}$`).FindString(after)
 	return regexp.MustCompile(`(?m)^    {4}`).ReplaceAllString(test, "")
 }

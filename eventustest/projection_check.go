@@ -3,11 +3,13 @@ package eventustest
 import (
 	"context"
 	"fmt"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
 
 	"github.com/eventus-go/eventus"
+	"github.com/eventus-go/eventus/store"
 	"pgregory.net/rapid"
 )
 
@@ -54,7 +56,7 @@ func CheckProjection[S any, E eventus.Event[S], A Aggregate[S, E], Tx, V any](t 
 		for i, id := range ids {
 			feed.wants[i] = alone(open(scope), messages, id)
 		}
-		return &failure{v, func(s *source) string { return feed.write(s, v.law, order) }}
+		return &failure{v, func(s *source) string { return feed.write(s, v.law, order, definition.Encode) }}
 	})
 	if trouble != "" {
 		t.Fatal(trouble)
@@ -209,21 +211,32 @@ func (f *feed[Tx, E, V]) compare(ctx context.Context, l law) *violation {
 
 // write writes the messages as a scenario, with the read model of those that
 // came in order as what is wanted.
-func (f *feed[Tx, E, V]) write(s *source, l law, order []eventus.Message[E]) string {
-	sentence := []string{fmt.Sprintf("given := %s(t, %s, %s(t))", s.ours("ForProjection"), s.definition(), s.opener())}
-	of := ""
+func (f *feed[Tx, E, V]) write(s *source, l law, order []eventus.Message[E], encode func(E) (store.Event, error)) string {
+	category, of := "", ""
+	if len(order) > 0 {
+		category = order[0].Stream.Category
+	}
+	sentence := []string{fmt.Sprintf("given := %s(t, %s, %s(t))", s.ours("ForProjection"), s.definition(category), s.opener())}
 	for _, m := range order {
 		if m.Stream.ID != of {
 			of = m.Stream.ID
 			sentence = append(sentence, fmt.Sprintf("Of(%q)", of))
 		}
-		sentence = append(sentence, fmt.Sprintf("Given(%s)", s.expression(m.Event)))
+		stored, err := encode(m.Event)
+		if err == nil && !s.writable(m.Event) {
+			sentence = append(sentence, fmt.Sprintf("GivenStored(%q, %s)", stored.Type, quoted(string(stored.Data))))
+		} else {
+			sentence = append(sentence, fmt.Sprintf("Given(%s)", s.expression(m.Event, reflect.TypeFor[E]())))
+		}
 	}
 	lines := []string{chain(sentence)}
 	for i, id := range ids {
 		if want := f.wants[i]; want.err == nil {
-			lines = append(lines, fmt.Sprintf("given.Of(%q).Then(%s)", id, s.expression(want.has)))
+			lines = append(lines, fmt.Sprintf("given.Of(%q).Then(%s)", id, s.expression(want.has, reflect.TypeFor[V]())))
 		}
+	}
+	if len(lines) == 1 { // nothing can be read, as after an event that is refused
+		lines = append(lines, fmt.Sprintf("given.Of(%q).ThenModel(func(%s, %s) {})", of, s.qualified("testing", "testing", "TB"), s.printer().typeName(reflect.TypeFor[V]())))
 	}
 	return writeTest(s, l, strings.Join(lines, "\n"))
 }

@@ -18,8 +18,18 @@ type failure struct {
 
 // report tells of the failure, for a reader of the place.
 func (f *failure) report(at place) string {
-	return fmt.Sprintf("%s\n\nAs a test:\n\n%s", f.Error(), f.test(at.read()))
+	s := at.read()
+	where := "for " + s.base()
+	if s.tree == nil {
+		where = "with the names of packages, as its file was not found"
+	}
+	return fmt.Sprintf("%s\n\nAs a test, %s:\n\n%s", f.Error(), where, f.test(s))
 }
+
+// lazily is a text that is made when it is printed.
+type lazily func() string
+
+func (f lazily) String() string { return f() }
 
 // testName is the law as the name of a test.
 func (l law) testName() string {
@@ -55,12 +65,12 @@ func search(t testing.TB, at place, property func(*rapid.T) *failure) (histories
 	}
 	trouble = found.report(at)
 	if again := reproduce.FindStringSubmatch(said); again != nil {
-		trouble += "\n\nThe same history again: go test " + again[1]
+		trouble += "\n\nThe same history again: go test " + again[1] + " " + again[2]
 	}
 	return histories, trouble
 }
 
-var reproduce = regexp.MustCompile(`(?:To reproduce|To try to reproduce), specify (.*)`)
+var reproduce = regexp.MustCompile(`specify (-run="[^"]*").*(-rapid\.seed=\d+)`)
 
 // quiet keeps rapid's reports back, for one at the caller's line.
 type quiet struct {

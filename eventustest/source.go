@@ -1,15 +1,18 @@
 package eventustest
 
 import (
-	"fmt"
 	"go/ast"
 	"go/parser"
 	"go/token"
+	"go/types"
+	"net/url"
 	"os"
 	"path"
+	"path/filepath"
 	"reflect"
 	"regexp"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -17,9 +20,9 @@ import (
 // place is where in a test a check was asked for. Its source tells how a
 // counter-example is written so that it can be pasted there.
 type place struct {
-	file     string
-	line     int
-	function string // the caller's, with its package's path
+	file   string
+	line   int
+	caller string // the caller's, with its package's path
 }
 
 // here returns the place of the caller's caller's caller, as many calls up as
@@ -34,34 +37,55 @@ func here(skip int) place {
 
 // packagePath returns the import path of the package that a function is in.
 func packagePath(function string) string {
-	slash := strings.LastIndex(function, "/") + 1
-	name, _, _ := strings.Cut(function[slash:], ".")
-	return function[:slash] + name
+	pkg, _ := cutPackage(function)
+	return pkg
 }
 
-// source is a place with the text around it. Without the text, as in a binary
-// built by -trimpath, names are those of their packages.
+// cutPackage takes the name of a function apart. The linker escapes the dots in
+// the last part of a path.
+func cutPackage(function string) (pkg, name string) {
+	slash := strings.LastIndex(function, "/") + 1
+	last, name, _ := strings.Cut(function[slash:], ".")
+	pkg = function[:slash] + last
+	if unescaped, err := url.PathUnescape(pkg); err == nil {
+		pkg = unescaped
+	}
+	return pkg, name
+}
+
+// source is a place with the text around it. Without the text names are those
+// of their packages.
 type source struct {
 	place
-	text    []byte
-	files   *token.FileSet
-	tree    *ast.File
-	imports map[string]string // local name by path; "." for a dot import
+	text     []byte
+	files    *token.FileSet
+	tree     *ast.File
+	imports  map[string]string // local name by path, of those that have one; "." for a dot import
+	missing  map[string]bool   // what was written of packages that the file does not import
+	notes    []string          // what a reader has to know before the test compiles
+	siblings []any             // the functions of the same laws
+	uses     map[*ast.Ident]types.Object
+	scope    *types.Scope
 }
 
 func (p place) read() *source {
-	s := &source{place: p, files: token.NewFileSet(), imports: make(map[string]string)}
+	s := &source{place: p, files: token.NewFileSet(), imports: make(map[string]string), missing: make(map[string]bool)}
 	text, err := os.ReadFile(p.file)
+	if err != nil && !filepath.IsAbs(p.file) {
+		// A binary built by -trimpath, which go test runs in the package's folder.
+		s.file = path.Base(p.file)
+		text, err = os.ReadFile(s.file)
+	}
 	if err != nil {
 		return s
 	}
-	tree, err := parser.ParseFile(s.files, p.file, text, parser.SkipObjectResolution)
+	tree, err := parser.ParseFile(s.files, s.file, text, parser.SkipObjectResolution)
 	if err != nil {
 		return s
 	}
 	s.text, s.tree = text, tree
 	for _, i := range tree.Imports {
-		if i.Name == nil {
+		if i.Name == nil || i.Name.Name == "_" {
 			continue
 		}
 		if imported, err := strconv.Unquote(i.Path.Value); err == nil {
@@ -71,41 +95,177 @@ func (p place) read() *source {
 	return s
 }
 
+// base returns the name of the file at the place.
+func (s *source) base() string { return filepath.Base(filepath.FromSlash(s.file)) }
+
+// resolve finds out what the names in the file stand for, as far as that goes
+// without the packages that it imports.
+func (s *source) resolve() {
+	if s.uses != nil || s.tree == nil {
+		return
+	}
+	s.uses = make(map[*ast.Ident]types.Object)
+	files := []*ast.File{s.tree}
+	siblings, _ := filepath.Glob(filepath.Join(filepath.Dir(s.file), "*.go"))
+	for _, file := range siblings {
+		if filepath.Base(file) == s.base() {
+			continue
+		}
+		tree, err := parser.ParseFile(s.files, file, nil, parser.SkipObjectResolution)
+		if err == nil && tree.Name.Name == s.tree.Name.Name {
+			files = append(files, tree)
+		}
+	}
+	config := types.Config{Importer: nameOnly{s}, Error: func(error) {}}
+	pkg, _ := config.Check(packagePath(s.caller), s.files, files, &types.Info{Uses: s.uses}) // says what it does not know
+	s.scope = pkg.Scope()
+}
+
+// nameOnly imports packages by their names, with nothing in them.
+type nameOnly struct{ *source }
+
+func (n nameOnly) Import(path string) (*types.Package, error) {
+	pkg := types.NewPackage(path, n.packageName(path))
+	pkg.MarkComplete()
+	return pkg, nil
+}
+
+// packageName guesses the name of a package from its path: the guess that the
+// file has a use for, or else the first.
+func (s *source) packageName(imported string) string {
+	guesses := packageNames(imported)
+	if s.tree != nil {
+		for _, guess := range guesses {
+			used := false
+			ast.Inspect(s.tree, func(n ast.Node) bool {
+				if selector, ok := n.(*ast.SelectorExpr); ok {
+					x, ok := selector.X.(*ast.Ident)
+					used = used || ok && x.Name == guess
+				}
+				return !used
+			})
+			if used {
+				return guess
+			}
+		}
+	}
+	return guesses[0]
+}
+
+var (
+	majorVersion  = regexp.MustCompile(`^v\d+$`)
+	versionSuffix = regexp.MustCompile(`\.v\d+$`)
+)
+
+// packageNames lists what a package of a path may be called, likeliest first.
+func packageNames(imported string) []string {
+	last := path.Base(imported)
+	if dir := path.Base(path.Dir(imported)); majorVersion.MatchString(last) && dir != "." {
+		last = dir
+	}
+	last = versionSuffix.ReplaceAllString(last, "")
+	trimmed := strings.TrimPrefix(strings.TrimSuffix(strings.TrimSuffix(last, "-go"), ".go"), "go-")
+	var names []string
+	for _, name := range []string{last, trimmed, strings.ReplaceAll(trimmed, "-", ""), strings.ReplaceAll(trimmed, "-", "_"), trimmed[strings.LastIndexAny(trimmed, "-.")+1:]} {
+		if token.IsIdentifier(name) && !slices.Contains(names, name) {
+			names = append(names, name)
+		}
+	}
+	return append(names, path.Base(imported))
+}
+
+// isLocal reports whether an expression of the file uses a name that only the
+// function around it knows.
+func (s *source) isLocal(e ast.Node) bool {
+	s.resolve()
+	local := false
+	ast.Inspect(e, func(n ast.Node) bool {
+		id, ok := n.(*ast.Ident)
+		if !ok || s.uses[id] == nil {
+			return true
+		}
+		o := s.uses[id]
+		scope := o.Parent() // nil for fields and methods
+		if _, pkg := o.(*types.PkgName); !pkg && scope != nil && scope != types.Universe && scope != s.scope && (o.Pos() < e.Pos() || o.Pos() >= e.End()) {
+			local = true
+		}
+		return true
+	})
+	return local
+}
+
 // definition returns the expression of the definition in the call at the place.
-func (s *source) definition() string {
-	return s.argument("definition", map[string]int{"Check": 1, "CheckProjection": 1, "LawsOf": 0})
+func (s *source) definition(category string) string {
+	return s.argument("definition", "the definition of "+strconv.Quote(category), map[string]int{"Check": 1, "CheckProjection": 1, "LawsOf": 0})
 }
 
 // opener returns the expression of the function that opens a read model.
 func (s *source) opener() string {
-	return s.argument("open", map[string]int{"CheckProjection": 2})
+	return s.argument("open", "the function that opens the read model", map[string]int{"CheckProjection": 2})
 }
 
 // argument returns the text of an argument of the call at the place: which one
 // is said for each function. Without the text it is the fallback.
-func (s *source) argument(fallback string, which map[string]int) string {
-	found := fallback
+func (s *source) argument(fallback, what string, which map[string]int) string {
+	var found ast.Expr
+	for _, call := range s.calls(func(name string) bool { _, ok := which[name]; return ok }, s.line) {
+		if i := which[called(call)]; i < len(call.Args) {
+			found = call.Args[i]
+		}
+	}
+	if found == nil {
+		s.note(fallback + " is a placeholder for " + what + ".")
+		return fallback
+	}
+	text := s.slice(found)
+	if s.isLocal(found) {
+		s.note(strings.Join(strings.Fields(text), " ") + " is " + what + " at " + s.base() + ":" + strconv.Itoa(s.line) + ".")
+	}
+	return text
+}
+
+func (s *source) note(text string) {
+	if !slices.Contains(s.notes, text) {
+		s.notes = append(s.notes, text)
+	}
+}
+
+// calls returns the calls of some functions on a line, or in the whole file for
+// line 0.
+func (s *source) calls(is func(name string) bool, line int) (calls []*ast.CallExpr) {
 	if s.tree == nil {
-		return found
+		return nil
 	}
 	ast.Inspect(s.tree, func(n ast.Node) bool {
 		call, ok := n.(*ast.CallExpr)
-		if !ok || s.files.Position(call.Pos()).Line > s.line || s.files.Position(call.End()).Line < s.line {
-			return true
-		}
-		name := ""
-		switch f := call.Fun.(type) {
-		case *ast.SelectorExpr:
-			name = f.Sel.Name
-		case *ast.Ident:
-			name = f.Name
-		}
-		if i, ok := which[name]; ok && i < len(call.Args) {
-			found = s.slice(call.Args[i])
+		if ok && (line == 0 || s.spans(call, line)) && is(called(call)) {
+			calls = append(calls, call)
 		}
 		return true
 	})
-	return found
+	return calls
+}
+
+// called returns the name of a function that is called, without its package.
+func called(call *ast.CallExpr) string {
+	f := call.Fun
+	switch instance := f.(type) {
+	case *ast.IndexExpr:
+		f = instance.X
+	case *ast.IndexListExpr:
+		f = instance.X
+	}
+	switch f := f.(type) {
+	case *ast.SelectorExpr:
+		return f.Sel.Name
+	case *ast.Ident:
+		return f.Name
+	}
+	return ""
+}
+
+func (s *source) spans(n ast.Node, line int) bool {
+	return s.files.Position(n.Pos()).Line <= line && line <= s.files.Position(n.End()).Line
 }
 
 func (s *source) slice(n ast.Node) string {
@@ -114,11 +274,27 @@ func (s *source) slice(n ast.Node) string {
 
 // name returns how the place writes the name of a declared type.
 func (s *source) name(t reflect.Type) string {
+	name, arguments, generic := strings.Cut(t.Name(), "[")
 	if t.PkgPath() == "" {
 		return t.Name()
 	}
-	return s.qualified(t.PkgPath(), strings.TrimSuffix(t.String(), "."+t.Name()), t.Name())
+	name = s.qualified(t.PkgPath(), strings.TrimSuffix(t.String(), "."+t.Name()), name)
+	if !generic {
+		return name
+	}
+	return name + "[" + typeArgument.ReplaceAllStringFunc(arguments, func(argument string) string {
+		dot := strings.LastIndex(argument, ".")
+		pkg := argument[:dot]
+		if unescaped, err := url.PathUnescape(pkg); err == nil {
+			pkg = unescaped
+		}
+		return s.qualified(pkg, s.packageName(pkg), argument[dot+1:])
+	})
 }
+
+// typeArgument matches a declared type as reflect writes it between brackets,
+// with its package's path.
+var typeArgument = regexp.MustCompile(`(?:[^\s\[\](){},;*"]*/)?[\pL_][^\s\[\](){},;*"/]*\.[\pL_][\pL\pN_]*`)
 
 // qualified returns a name of a package as the place writes it.
 func (s *source) qualified(pkg, pkgName, name string) string {
@@ -128,102 +304,44 @@ func (s *source) qualified(pkg, pkgName, name string) string {
 		return name
 	case renamed:
 		return local + "." + name
-	default:
-		return pkgName + "." + name
 	}
+	s.needs(pkg)
+	return pkgName + "." + name
 }
 
-func (s *source) own(pkg string) bool { return pkg == packagePath(s.function) }
+// needs notes that what is written uses a package.
+func (s *source) needs(pkg string) {
+	if s.tree == nil || s.own(pkg) {
+		return
+	}
+	for _, i := range s.tree.Imports {
+		if imported, err := strconv.Unquote(i.Path.Value); err == nil && imported == pkg && (i.Name == nil || i.Name.Name != "_") {
+			return
+		}
+	}
+	s.missing[pkg] = true
+}
+
+func (s *source) own(pkg string) bool { return pkg == packagePath(s.caller) }
 
 // ours returns a name of this package as the place writes it.
 func (s *source) ours(name string) string { return s.qualified(ownPackage, "eventustest", name) }
 
 var ownPackage = reflect.TypeFor[Clock]().PkgPath()
 
-// call returns an expression that calls f with a subject, an aggregate or a
-// state, and further arguments.
-func (s *source) call(f any, subject string, args ...any) string {
-	written := make([]string, len(args))
-	for i, a := range args {
-		written[i] = s.expression(a)
-	}
-	if _, method, ok := methodOf(f); ok {
-		return fmt.Sprintf("%s.%s(%s)", subject, method, strings.Join(written, ", "))
-	}
-	return fmt.Sprintf("%s(%s)", s.callable(f), strings.Join(append([]string{subject}, written...), ", "))
-}
+func (s *source) printer() printer { return printer{name: s.name, qualified: s.qualified} }
 
-// callable returns an expression of f: a method, a function of a package, or a
-// function literal.
-func (s *source) callable(f any) string {
-	function, pkg, name := nameOf(f)
-	if _, method, ok := methodOf(f); ok {
-		receiver := printer{name: s.name}.typeName(reflect.TypeOf(f).In(0))
-		return fmt.Sprintf("(%s).%s", receiver, method)
+// expression writes a value of a type. One that no expression at the place makes
+// is left for the reader to replace.
+func (s *source) expression(v any, t reflect.Type) string {
+	if s.writable(v) {
+		return s.printer().literal(v)
 	}
-	if strings.ContainsAny(name, ".[-") {
-		return s.literalAt(function)
-	}
-	return s.qualified(pkg, path.Base(pkg), name)
-}
-
-// nameOf returns the package and the name of a function.
-func nameOf(f any) (function *runtime.Func, pkg, name string) {
-	function = runtime.FuncForPC(reflect.ValueOf(f).Pointer())
-	pkg = packagePath(function.Name())
-	return function, pkg, strings.TrimPrefix(function.Name()[len(pkg):], ".")
-}
-
-// expression writes an argument. One that no expression makes is left for the
-// reader to replace.
-func (s *source) expression(v any) string {
-	text := printer{name: s.name}.literal(v)
-	if !s.writable(v) {
-		text += " /* has parts that only its own package can write */"
-	}
-	return text
+	text := strings.ReplaceAll(printer{}.literal(v), "*/", "* /")
+	return "*new(" + s.printer().typeName(t) + ") /* replace by: " + text + " */"
 }
 
 // writable reports whether an expression at the place can make v.
 func (s *source) writable(v any) bool {
-	return v == nil || writable(reflect.ValueOf(v), func(t reflect.Type) bool { return s.own(t.PkgPath()) }, 0)
-}
-
-// methodOf takes the name of a method apart, "(*Product).Reprice" or
-// "Product.Reprice".
-func methodOf(f any) (receiver, method string, ok bool) {
-	_, _, name := nameOf(f)
-	if pointer, found := strings.CutPrefix(name, "(*"); found {
-		receiver, method, ok = strings.Cut(pointer, ").")
-	} else {
-		receiver, method, ok = strings.Cut(name, ".")
-	}
-	if !ok || !token.IsIdentifier(method) || literalName.MatchString(method) {
-		return "", "", false
-	}
-	return receiver, method, true
-}
-
-// literalName is what the compiler calls a function literal.
-var literalName = regexp.MustCompile(`^func\d+$`)
-
-// literalAt returns the text of the function literal that a function was
-// compiled from.
-func (s *source) literalAt(function *runtime.Func) string {
-	file, line := function.FileLine(function.Entry())
-	from := place{file: file, line: line}.read()
-	text := ""
-	if from.tree != nil {
-		ast.Inspect(from.tree, func(n ast.Node) bool {
-			literal, ok := n.(*ast.FuncLit)
-			if ok && text == "" && from.files.Position(literal.Pos()).Line == line {
-				text = from.slice(literal)
-			}
-			return true
-		})
-	}
-	if text == "" {
-		return fmt.Sprintf("/* the function at %s:%d */", path.Base(file), line)
-	}
-	return text
+	return v == nil || (&writer{own: func(t reflect.Type) bool { return s.own(t.PkgPath()) }}).can(reflect.ValueOf(v), 0)
 }
