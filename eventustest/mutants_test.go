@@ -125,7 +125,7 @@ var common = make(map[string]int64)
 	}
 	return nil
 `}},
-	{name: "a refused command has written to the state", test: "TestLaws", law: "a refused command leaves events and state as they were",
+	{name: "a refused command has written to the state", test: "TestLaws", law: "a refused command leaves events and state as they were|a replay of the stored events gives the state",
 		edits: []string{`	if line.SKU == ""`, `	if o.State().Codes != nil {
 		o.State().Codes[line.SKU] = line.Price
 	}
