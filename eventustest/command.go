@@ -22,7 +22,6 @@ type call[A any] struct {
 	function any
 	at       place // of the call of Do
 	args     []argument
-	*spoils
 
 	// decide calls the command. Each time it has arguments of its own.
 	decide func(A) error
@@ -44,7 +43,7 @@ func Do[A any](command func(A) error) Command[A] {
 	return Command[A]{
 		function: command,
 		draw: func(*rapid.T) call[A] {
-			return call[A]{command, at, nil, new(spoils), command}
+			return call[A]{command, at, nil, command}
 		},
 		trouble: func() string { return "" },
 	}
@@ -62,15 +61,13 @@ func Do[A any](command func(A) error) Command[A] {
 // be copied: pointers to what has unexported fields, and functions, are handed
 // on as they are.
 func Do1[A, X any](command func(A, X) error, x *rapid.Generator[X]) Command[A] {
-	at, first := here(1), lenderOf[X](1)
+	at, first := here(1), lenderOf[X]()
 	return Command[A]{
 		function: command,
 		draw: func(t *rapid.T) call[A] {
-			x, s := x.Draw(t, "x"), new(spoils)
-			return call[A]{command, at, []argument{argumentOf(x)}, s, func(a A) error {
-				x, look := first.lend(s, x)
-				defer look()
-				return command(a, x)
+			x := x.Draw(t, "x")
+			return call[A]{command, at, []argument{argumentOf(x)}, func(a A) error {
+				return command(a, first.lend(x))
 			}}
 		},
 		trouble: func() string { return barren(x) },
@@ -79,17 +76,13 @@ func Do1[A, X any](command func(A, X) error, x *rapid.Generator[X]) Command[A] {
 
 // Do2 is a command with two arguments.
 func Do2[A, X, Y any](command func(A, X, Y) error, x *rapid.Generator[X], y *rapid.Generator[Y]) Command[A] {
-	at, first, second := here(1), lenderOf[X](1), lenderOf[Y](2)
+	at, first, second := here(1), lenderOf[X](), lenderOf[Y]()
 	return Command[A]{
 		function: command,
 		draw: func(t *rapid.T) call[A] {
-			x, y, s := x.Draw(t, "x"), y.Draw(t, "y"), new(spoils)
-			return call[A]{command, at, []argument{argumentOf(x), argumentOf(y)}, s, func(a A) error {
-				x, lookX := first.lend(s, x)
-				defer lookX()
-				y, lookY := second.lend(s, y)
-				defer lookY()
-				return command(a, x, y)
+			x, y := x.Draw(t, "x"), y.Draw(t, "y")
+			return call[A]{command, at, []argument{argumentOf(x), argumentOf(y)}, func(a A) error {
+				return command(a, first.lend(x), second.lend(y))
 			}}
 		},
 		trouble: func() string { return barren(x) + barren(y) },
@@ -98,19 +91,13 @@ func Do2[A, X, Y any](command func(A, X, Y) error, x *rapid.Generator[X], y *rap
 
 // Do3 is a command with three arguments. One with more takes a struct.
 func Do3[A, X, Y, Z any](command func(A, X, Y, Z) error, x *rapid.Generator[X], y *rapid.Generator[Y], z *rapid.Generator[Z]) Command[A] {
-	at, first, second, third := here(1), lenderOf[X](1), lenderOf[Y](2), lenderOf[Z](3)
+	at, first, second, third := here(1), lenderOf[X](), lenderOf[Y](), lenderOf[Z]()
 	return Command[A]{
 		function: command,
 		draw: func(t *rapid.T) call[A] {
-			x, y, z, s := x.Draw(t, "x"), y.Draw(t, "y"), z.Draw(t, "z"), new(spoils)
-			return call[A]{command, at, []argument{argumentOf(x), argumentOf(y), argumentOf(z)}, s, func(a A) error {
-				x, lookX := first.lend(s, x)
-				defer lookX()
-				y, lookY := second.lend(s, y)
-				defer lookY()
-				z, lookZ := third.lend(s, z)
-				defer lookZ()
-				return command(a, x, y, z)
+			x, y, z := x.Draw(t, "x"), y.Draw(t, "y"), z.Draw(t, "z")
+			return call[A]{command, at, []argument{argumentOf(x), argumentOf(y), argumentOf(z)}, func(a A) error {
+				return command(a, first.lend(x), second.lend(y), third.lend(z))
 			}}
 		},
 		trouble: func() string { return barren(x) + barren(y) + barren(z) },

@@ -1,14 +1,11 @@
 package eventustest
 
 import (
-	"reflect"
 	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
 
-	"github.com/eventus-go/eventus"
-	"github.com/eventus-go/eventus/store"
 	"github.com/google/go-cmp/cmp"
 )
 
@@ -166,31 +163,4 @@ func (tr *trial[S, E, A]) written() *violation {
 		}
 	}
 	return broken(lawSame, "an event is changed by some folds and not by others")
-}
-
-// writes looks for an Apply that writes to its event, on events of all kinds of
-// values. Random histories do not show it when it has written all it wants
-// before the event is stored. It returns the event as it was.
-func writes[S any, E eventus.Event[S], A any](definition *eventus.Definition[A, E]) (*violation, []store.Event) {
-	for _, info := range definition.Types() {
-		if info.Upcast {
-			continue
-		}
-		t := reflect.TypeOf(info.Event)
-		for _, path := range partsOf(t) {
-			for v := range varied(func() reflect.Value { return filled(t, 0) }, path, 0) {
-				event := v.Interface().(E)
-				encoded, err := definition.Encode(event)
-				if err != nil {
-					continue
-				}
-				was := fingerprint(event)
-				_ = recovered(func() { event.Apply(new(S)) }) // such an event need not make sense
-				if is := fingerprint(event); is != was {
-					return broken(lawPure, "Apply of %s has changed it\n-before +after:\n%s", info.Name, cmp.Diff(was, is)), []store.Event{encoded}
-				}
-			}
-		}
-	}
-	return nil, nil
 }

@@ -1,13 +1,6 @@
 package eventustest
 
-import (
-	"cmp"
-	"maps"
-	"slices"
-	"strings"
-
-	"github.com/eventus-go/eventus"
-)
+import "github.com/eventus-go/eventus"
 
 // Laws is a property test of an aggregate, for more than [Check] says by itself.
 // Its methods are called before the first check; after that it is safe for
@@ -20,18 +13,6 @@ type Laws[S any, E eventus.Event[S], A Aggregate[S, E]] struct {
 	ids              func() string // nil when any id will do
 	withoutSnapshots bool
 	dropped          drops
-}
-
-// drop names a field that makes no difference on purpose.
-type fieldName struct{ event, path string }
-
-type drops map[fieldName]bool
-
-// sorted returns the fields in the order of their names.
-func (d drops) sorted() []fieldName {
-	return slices.SortedFunc(maps.Keys(d), func(a, b fieldName) int {
-		return cmp.Or(strings.Compare(a.event, b.event), strings.Compare(a.path, b.path))
-	})
 }
 
 // LawsOf returns the property test that [Check] runs.
@@ -70,9 +51,10 @@ func (l *Laws[S, E, A]) WithoutSnapshots() *Laws[S, E, A] {
 // Drops says that a field makes no difference on purpose: one that an event
 // carries for others than its aggregate, or one of an old form that an upcast
 // leaves out. The event is given by its wire name, the field by the path of Go
-// names that leads to it, as in "Price.Currency"; an empty one stands for an event
-// that changes nothing at all.
+// names that leads to it, as in "Price.Currency". A path covers the fields below
+// it; an empty one covers the whole event, which then may change nothing at all.
+// "Tags[1]" is what a list has behind its first element.
 func (l *Laws[S, E, A]) Drops(name, field string) *Laws[S, E, A] {
-	l.dropped[fieldName{name, field}] = true
+	l.dropped.add(name, field)
 	return l
 }

@@ -73,7 +73,11 @@ func (s *Scenario[S, E, A]) WithoutSnapshots() *Scenario[S, E, A] {
 
 // Drops is [Laws.Drops], for ThenLaws.
 func (s *Scenario[S, E, A]) Drops(name, field string) *Scenario[S, E, A] {
-	s.dropped[fieldName{name, field}] = true
+	s.t.Helper()
+	s.dropped.add(name, field)
+	if wrong := wrongDrops(s.trial.definition, s.dropped); wrong != "" {
+		s.t.Fatal(wrong)
+	}
 	return s
 }
 

@@ -1,280 +1,292 @@
 package eventustest
 
 import (
-	"encoding/json"
-	"iter"
+	"math"
 	"reflect"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 )
 
-// texts are what strings are tried with, a line at a time. Code that reads
-// numbers or dates out of a text finds some here.
-var texts = [][]string{
-	{"a", "b", "c", "d", "e", "f", "g", "h", "i", "j", "k", "l", "m"},
-	{"1", "2", "3", "4", "5", "6"},
-	{"1.50", "2.75", "3.25"},
-	{"EUR", "USD", "GBP"},
-	{"true", "false"},
-	{"2001-02-03", "2004-05-06", "2007-08-09"},
-	{"2001-02-03T04:05:06Z", "2006-07-08T09:10:11Z"},
-	{"00000000-0000-7000-8000-000000000001", "00000000-0000-7000-8000-000000000002"},
+// part is what can have another value by itself in a value.
+type part struct {
+	path string // of field names that leads to it
+	// v is the part; of a second element, the list that it is in.
+	v      reflect.Value
+	second bool
 }
 
-// filled returns a value of t in which nothing is empty, and each part is
-// another, so that two that change places are seen. line chooses the texts.
-func filled(t reflect.Type, line int) reflect.Value { return filledFrom(t, line, 0) }
+// second is what the path of a list has behind it for its second element, which
+// stands for all but the first.
+const second = "[1]"
 
-// filledFrom leaves out the first n values that filled would take.
-func filledFrom(t reflect.Type, line, n int) reflect.Value {
-	v := reflect.New(t).Elem()
-	f := filler{line, n}
-	f.fill(v, nil)
-	return v
-}
+// parts calls visit with each part of v. Of a list or a map it goes into one
+// element, and of a type that contains itself not into that again. What visit
+// sets is in v afterwards. v is addressable.
+func parts(v reflect.Value, visit func(part)) { walk(v, "", nil, visit) }
 
-type filler struct {
-	line int
-	n    int // how many parts are filled
-}
-
-func (f *filler) fill(v reflect.Value, seen []reflect.Type) {
+func walk(v reflect.Value, path string, seen []reflect.Type, visit func(part)) {
 	t := v.Type()
-	if !v.CanSet() || slices.Contains(seen, t) {
-		return
-	}
-	if opaque(t) {
-		if all := opaqueValues(t); len(all) > 0 {
-			v.Set(all[f.n%len(all)])
-			f.n++
-		}
-		return
-	}
-	switch v.Kind() {
-	case reflect.Struct, reflect.Array, reflect.Slice, reflect.Pointer, reflect.Map:
-		f.fillWhole(v, append(seen, t))
-		return
-	}
-	n := f.n
-	f.n++
-	switch v.Kind() {
-	case reflect.Bool:
-		v.SetBool(true)
-	case reflect.String:
-		v.SetString(texts[f.line%len(texts)][n%len(texts[f.line%len(texts)])])
-	case reflect.Int, reflect.Int8, reflect.Int16, reflect.Int32, reflect.Int64:
-		v.SetInt(int64(n%100 + 1))
-	case reflect.Uint, reflect.Uint8, reflect.Uint16, reflect.Uint32, reflect.Uint64:
-		v.SetUint(uint64(n%100 + 1))
-	case reflect.Float32, reflect.Float64:
-		v.SetFloat(float64(n) + 1.5)
-	}
-}
-
-func (f *filler) fillWhole(v reflect.Value, seen []reflect.Type) {
-	t := v.Type()
-	switch v.Kind() {
-	case reflect.Struct:
-		for i := range v.NumField() {
-			f.fill(v.Field(i), seen)
-		}
-	case reflect.Array:
-		for i := range v.Len() {
-			f.fill(v.Index(i), seen)
-		}
-	case reflect.Slice:
-		v.Set(reflect.MakeSlice(t, 1, 1))
-		f.fill(v.Index(0), seen)
-	case reflect.Pointer:
-		v.Set(reflect.New(t.Elem()))
-		f.fill(v.Elem(), seen)
-	case reflect.Map:
-		key, value := reflect.New(t.Key()).Elem(), reflect.New(t.Elem()).Elem()
-		f.fill(key, seen)
-		f.fill(value, seen)
-		v.Set(reflect.MakeMap(t))
-		v.SetMapIndex(key, value)
-	}
-}
-
-// opaque reports whether a type is a value to the codec, whatever is in it.
-func opaque(t reflect.Type) bool {
-	return t.Kind() != reflect.Pointer && t.Kind() != reflect.Interface && marshalsItself(t)
-}
-
-// opaqueValues returns values of a type that reads itself, as it reads them.
-func opaqueValues(t reflect.Type) []reflect.Value {
-	if t == timeType {
-		return []reflect.Value{
-			reflect.ValueOf(time.Date(2001, 2, 3, 4, 5, 6, 0, time.UTC)),
-			reflect.ValueOf(time.Date(2006, 7, 8, 9, 10, 11, 0, time.UTC)),
-		}
-	}
-	var values []reflect.Value
-	for _, line := range texts {
-		for _, text := range line {
-			for _, data := range []string{`"` + text + `"`, text, "[" + text + "]"} {
-				v := reflect.New(t)
-				if json.Unmarshal([]byte(data), v.Interface()) == nil {
-					values = append(values, v.Elem())
-				}
-			}
-		}
-	}
-	return values
-}
-
-// parts calls visit with each part of v that can have another value by itself,
-// and the path of field names that leads to it. Of a list or a map it goes into
-// one element. What visit sets is in v afterwards. v is addressable.
-func parts(v reflect.Value, path string, visit func(path string, part reflect.Value)) {
-	t := v.Type()
-	if !v.CanSet() {
-		return
-	}
-	if t.Kind() == reflect.Struct && !opaque(t) {
-		for i := range v.NumField() {
-			parts(v.Field(i), strings.TrimPrefix(path+"."+t.Field(i).Name, "."), visit)
-		}
-		return
-	}
-	visit(path, v)
-	if opaque(t) {
-		return
-	}
 	switch {
-	case v.Kind() == reflect.Slice && v.Len() > 0 && t.Elem().Kind() != reflect.Uint8:
-		if isStruct(t.Elem()) {
-			parts(v.Index(0), path, visit)
+	case !v.CanSet():
+	case isStruct(t):
+		if slices.Contains(seen, t) {
+			return
 		}
-	case v.Kind() == reflect.Pointer && !v.IsNil() && isStruct(t.Elem()):
-		parts(v.Elem(), path, visit)
-	case v.Kind() == reflect.Map && v.Len() > 0 && isStruct(t.Elem()):
-		keys := v.MapKeys()
-		slices.SortFunc(keys, func(a, b reflect.Value) int { return strings.Compare(fingerprintOf(a), fingerprintOf(b)) })
+		seen = append(slices.Clip(seen), t)
+		for i := range v.NumField() {
+			walk(v.Field(i), under(path, t.Field(i).Name), seen, visit)
+		}
+	default:
+		visit(part{path: path, v: v})
+		if isList(t) && v.Len() > 1 {
+			visit(part{path: path + second, v: v, second: true})
+		}
+		inside(v, path, seen, visit)
+	}
+}
+
+// inside goes through elements to the struct that they lead to.
+func inside(v reflect.Value, path string, seen []reflect.Type, visit func(part)) {
+	t := v.Type()
+	if isStruct(t) {
+		walk(v, path, seen, visit)
+		return
+	}
+	if opaque(t) || slices.Contains(seen, t) {
+		return
+	}
+	seen = append(slices.Clip(seen), t)
+	switch {
+	case isList(t) && v.Len() > 0:
+		inside(v.Index(0), path, seen, visit)
+	case v.Kind() == reflect.Pointer && !v.IsNil():
+		inside(v.Elem(), path, seen, visit)
+	case v.Kind() == reflect.Map && v.Len() > 0:
+		key := sortedKeys(v)[0]
 		element := reflect.New(t.Elem()).Elem()
-		element.Set(v.MapIndex(keys[0]))
-		parts(element, path, visit)
-		v.SetMapIndex(keys[0], element)
+		element.Set(v.MapIndex(key))
+		inside(element, path, seen, visit)
+		if !v.IsNil() {
+			v.SetMapIndex(key, element)
+		}
 	}
 }
 
 func isStruct(t reflect.Type) bool { return t.Kind() == reflect.Struct && !opaque(t) }
 
-// variants returns other values that a part could have.
-func variants(part reflect.Value, line int) []reflect.Value {
-	t := part.Type()
-	var all []reflect.Value
-	add := func(set func(v reflect.Value)) {
-		v := reflect.New(t).Elem()
-		set(v)
-		if !reflect.DeepEqual(v.Interface(), part.Interface()) {
-			all = append(all, v)
-		}
-	}
-	if opaque(t) {
-		for _, value := range opaqueValues(t) {
-			add(func(v reflect.Value) { v.Set(value) })
-		}
-		return all
-	}
-	switch part.Kind() {
-	case reflect.Bool:
-		add(func(v reflect.Value) { v.SetBool(!part.Bool()) })
-	case reflect.String:
-		for _, text := range append([]string{"", part.String() + "x"}, texts[line%len(texts)]...) {
-			add(func(v reflect.Value) { v.SetString(text) })
-		}
-	case reflect.Int, reflect.Int8, reflect.Int16, reflect.Int32, reflect.Int64:
-		for _, by := range []int64{1, -1, 100} {
-			add(func(v reflect.Value) { v.SetInt(part.Int() + by) })
-		}
-	case reflect.Uint, reflect.Uint8, reflect.Uint16, reflect.Uint32, reflect.Uint64:
-		for _, by := range []uint64{1, 100} {
-			add(func(v reflect.Value) { v.SetUint(part.Uint() + by) })
-		}
-	case reflect.Float32, reflect.Float64:
-		for _, by := range []float64{1, -0.5} {
-			add(func(v reflect.Value) { v.SetFloat(part.Float() + by) })
-		}
-	case reflect.Slice, reflect.Map, reflect.Pointer, reflect.Array:
-		add(func(reflect.Value) {})
-		add(func(v reflect.Value) { v.Set(filled(t, line)) })
-		add(func(v reflect.Value) { v.Set(filled(t, line+1)) })
-		if part.Kind() == reflect.Slice {
-			add(func(v reflect.Value) { v.Set(reflect.AppendSlice(part.Slice3(0, part.Len(), part.Len()), part)) })
-			// The greater one first, for code that sorts.
-			add(func(v reflect.Value) { v.Set(reflect.AppendSlice(filledFrom(t, line, 1), filled(t, line))) })
-		}
-	}
-	return all
+func isList(t reflect.Type) bool {
+	return (t.Kind() == reflect.Slice || t.Kind() == reflect.Array) && t.Elem().Kind() != reflect.Uint8 && !opaque(t)
 }
 
-// varied yields fresh values whose part at path is replaced, once by each of its
-// variants.
-func varied(fresh func() reflect.Value, path string, line int) iter.Seq[reflect.Value] {
-	return func(yield func(reflect.Value) bool) {
-		for i, more := 0, true; more; i++ {
-			v := fresh()
-			more = false
-			parts(v, "", func(at string, part reflect.Value) {
-				if at != path || more {
-					return
-				}
-				if all := variants(part, line); i < len(all) {
-					part.Set(all[i])
-					more = true
-				}
-			})
-			if more && !yield(v) {
-				return
+func sortedKeys(m reflect.Value) []reflect.Value {
+	keys := m.MapKeys()
+	slices.SortFunc(keys, func(a, b reflect.Value) int { return strings.Compare(fingerprintOf(a), fingerprintOf(b)) })
+	return keys
+}
+
+// partsOf lists the paths of the parts of a type.
+func partsOf(t reflect.Type) []string { return pathsOf(filled(t, 0)) }
+
+func pathsOf(v reflect.Value) []string {
+	var paths []string
+	parts(v, func(p part) {
+		if !slices.Contains(paths, p.path) {
+			paths = append(paths, p.path)
+		}
+	})
+	return paths
+}
+
+// partAt calls f with the part of v at a path, and reports whether there is one.
+func partAt(v reflect.Value, path string, f func(part)) (found bool) {
+	parts(v, func(p part) {
+		if p.path == path && !found {
+			found = true
+			f(p)
+		}
+	})
+	return found
+}
+
+// values are what a part can be made of besides what it is.
+type values struct {
+	texts []string
+	wild  bool // whether any number and time will do, or those close by alone
+}
+
+// variants returns other values that a part could have.
+func (vs values) variants(p part) []reflect.Value {
+	if p.second {
+		return vs.seconds(p.v)
+	}
+	return vs.others(p.v)
+}
+
+// collector gathers values of a type that are not one it knows.
+type collector struct {
+	part reflect.Value
+	all  []reflect.Value
+}
+
+func (c *collector) add(v reflect.Value) {
+	if !reflect.DeepEqual(v.Interface(), c.part.Interface()) {
+		c.all = append(c.all, v)
+	}
+}
+
+func (c *collector) set(set func(v reflect.Value)) {
+	v := reflect.New(c.part.Type()).Elem()
+	set(v)
+	c.add(v)
+}
+
+// seconds varies a list behind its first element.
+func (vs values) seconds(list reflect.Value) []reflect.Value {
+	c := &collector{part: list}
+	if list.Kind() == reflect.Slice {
+		c.add(copyOf(list.Slice(0, list.Len()-1)))
+	}
+	for _, element := range vs.others(list.Index(1)) {
+		c.add(withSecond(list, element))
+	}
+	return c.all
+}
+
+func withSecond(list, element reflect.Value) reflect.Value {
+	list = copyOf(list)
+	list.Index(1).Set(element)
+	return list
+}
+
+// copyOf copies a list; what its elements lead to stays the same.
+func copyOf(list reflect.Value) reflect.Value {
+	copied := reflect.New(list.Type()).Elem()
+	if list.Kind() == reflect.Slice {
+		copied.Set(reflect.MakeSlice(list.Type(), list.Len(), list.Len()))
+	}
+	reflect.Copy(copied, list)
+	return copied
+}
+
+func (vs values) others(v reflect.Value) []reflect.Value {
+	t := v.Type()
+	c := &collector{part: v}
+	switch {
+	case t == timeType && !vs.wild:
+		for _, by := range []time.Duration{time.Second, 25 * time.Hour, -25 * time.Hour, 367 * 24 * time.Hour} {
+			c.add(reflect.ValueOf(v.Interface().(time.Time).Add(by)))
+		}
+		return c.all
+	case opaque(t):
+		for _, value := range opaqueValues(t) {
+			c.add(value)
+		}
+		c.add(reflect.Zero(t))
+		return c.all
+	}
+	switch v.Kind() {
+	case reflect.Bool:
+		c.set(func(other reflect.Value) { other.SetBool(!v.Bool()) })
+	case reflect.String:
+		for _, text := range append([]string{"", v.String() + "x"}, vs.texts...) {
+			c.set(func(other reflect.Value) { other.SetString(text) })
+		}
+	case reflect.Int, reflect.Int8, reflect.Int16, reflect.Int32, reflect.Int64:
+		for _, n := range vs.numbers(v.Int()) {
+			c.set(func(other reflect.Value) { other.SetInt(n) })
+		}
+	case reflect.Uint, reflect.Uint8, reflect.Uint16, reflect.Uint32, reflect.Uint64:
+		for _, n := range vs.numbers(int64(v.Uint() & math.MaxInt64)) {
+			if n >= 0 {
+				c.set(func(other reflect.Value) { other.SetUint(uint64(n)) })
+			}
+		}
+	case reflect.Float32, reflect.Float64:
+		for _, f := range []float64{v.Float() + 1, v.Float() - 0.5, v.Float() * 1000, 0, -v.Float()} {
+			c.set(func(other reflect.Value) { other.SetFloat(f) })
+		}
+	case reflect.Struct:
+		c.add(reflect.Zero(t))
+		c.add(filled(t, 0))
+	case reflect.Slice, reflect.Map, reflect.Pointer, reflect.Array:
+		c.add(reflect.Zero(t))
+		c.all = append(c.all, structural(v)...)
+		if vs.wild || isEmpty(v) {
+			c.add(filled(t, 0))
+		}
+	}
+	return c.all
+}
+
+// numbers returns others than n, those first that an Apply that counts to n is
+// soon through with.
+func (vs values) numbers(n int64) []int64 {
+	const much = 100_000
+	all := []int64{n + 1, n - 1}
+	if -much < n && n < much {
+		all = append(all, n*10, n*1000)
+	}
+	if vs.wild {
+		for _, text := range vs.texts {
+			if number, err := strconv.ParseInt(text, 0, 64); err == nil {
+				all = append(all, number)
 			}
 		}
 	}
+	return append(all, 0, -n)
 }
 
-// withRoom returns a copy of v in which each slice that a field leads to has
-// room behind its length.
-func withRoom[E any](v E) E {
-	copied := reflect.New(reflect.TypeOf(v)).Elem()
-	copied.Set(reflect.ValueOf(v))
-	addRoom(copied, 0)
-	return copied.Interface().(E)
-}
-
-func addRoom(v reflect.Value, depth int) {
-	const room = 2
-	if depth > deepest || !v.CanSet() {
-		return
+// structural returns values that are made of nothing but what is in v: other
+// orders, elements twice or left out.
+func structural(v reflect.Value) []reflect.Value {
+	c := &collector{part: v}
+	n := 0
+	if v.Kind() != reflect.Pointer {
+		n = v.Len()
+	}
+	if n == 0 || opaque(v.Type()) {
+		return nil
 	}
 	switch v.Kind() {
-	case reflect.Slice:
-		if v.IsNil() {
-			return
-		}
-		roomy := reflect.MakeSlice(v.Type(), v.Len(), v.Len()+room)
-		reflect.Copy(roomy, v)
-		v.Set(roomy)
-		fallthrough
-	case reflect.Array:
-		for i := range v.Len() {
-			addRoom(v.Index(i), depth+1)
-		}
-	case reflect.Struct:
-		for i := range v.NumField() {
-			addRoom(v.Field(i), depth+1)
-		}
-	case reflect.Pointer:
-		if !v.IsNil() {
-			addRoom(v.Elem(), depth+1)
-		}
 	case reflect.Map:
-		for _, key := range v.MapKeys() {
-			value := reflect.New(v.Type().Elem()).Elem()
-			value.Set(v.MapIndex(key))
-			addRoom(value, depth+1)
-			v.SetMapIndex(key, value)
+		for _, key := range sortedKeys(v) {
+			c.set(func(other reflect.Value) {
+				other.Set(reflect.MakeMap(v.Type()))
+				for iter := v.MapRange(); iter.Next(); {
+					other.SetMapIndex(iter.Key(), iter.Value())
+				}
+				other.SetMapIndex(key, reflect.Value{})
+			})
+		}
+	case reflect.Slice, reflect.Array:
+		reversed := copyOf(v)
+		for i := range n {
+			reversed.Index(i).Set(v.Index(n - 1 - i))
+		}
+		c.add(reversed)
+		if n > 2 {
+			turned := copyOf(v)
+			for i := range n {
+				turned.Index(i).Set(v.Index((i + 1) % n))
+			}
+			c.add(turned)
+		}
+		if v.Kind() == reflect.Slice {
+			c.add(copyOf(v.Slice(0, n-1)))
+			c.add(reflect.AppendSlice(copyOf(v), v))
 		}
 	}
+	return c.all
+}
+
+func isEmpty(v reflect.Value) bool {
+	switch v.Kind() {
+	case reflect.Slice, reflect.Map:
+		return v.Len() == 0
+	case reflect.Pointer:
+		return v.IsNil()
+	}
+	return false
 }
