@@ -36,3 +36,6 @@ func RereadContract(t *testing.T, text string) {
 func Literal(v any) string {
 	return here(1).read().expression(v, reflect.TypeOf(v))
 }
+
+// Elsewhen runs f at other times.
+var Elsewhen = elsewhen

@@ -82,7 +82,7 @@ func (u *upcast[A, E]) bases() []newForm {
 	}
 	t := reflect.TypeOf(u.info.Form)
 	u.found = []newForm{}
-	const most = 6
+	const most = 3
 	for line := range texts {
 		if len(u.found) < most {
 			u.base(func() reflect.Value { return filled(t, line) })
