@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"reflect"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -23,12 +24,18 @@ func (l *Laws[S, E, A]) failure(v *violation, given []store.Event, call *call[A]
 		if invariant == nil {
 			sentence = append(sentence, "ThenLaws()")
 		} else {
-			sentence = append(sentence, fmt.Sprintf("ThenState(func(t %s, state %s) {\n\tif err := %s; err != nil {\n\t\tt.Error(err)\n\t}\n})",
-				s.qualified("testing", "testing", "TB"), s.printer().typeName(reflect.TypeFor[S]()), s.apply(s.invariant(invariant), reflect.TypeFor[S](), "state")))
+			t, holds, subject := reflect.TypeFor[S](), s.invariant(invariant), "state"
+			if usesState.MatchString(holds) {
+				subject = "got" // not to hide a type of that name
+			}
+			sentence = append(sentence, fmt.Sprintf("ThenState(func(t %s, %s %s) {\n\tif err := %s; err != nil {\n\t\tt.Error(err)\n\t}\n})",
+				s.qualified("testing", "testing", "TB"), subject, s.printer().typeName(t), s.apply(holds, t, subject)))
 		}
 		return writeSentence(s, v.law, sentence)
 	}}
 }
+
+var usesState = regexp.MustCompile(`\bstate\b`)
 
 // begin writes For, with what the laws are told to leave out.
 func (l *Laws[S, E, A]) begin(s *source) []string {

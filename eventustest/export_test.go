@@ -1,11 +1,14 @@
 package eventustest
 
 import (
+	"maps"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"pgregory.net/rapid"
 )
 
 // SetUpdate sets the flag.
@@ -39,3 +42,25 @@ func Literal(v any) string {
 
 // Elsewhen runs f at other times.
 var Elsewhen = elsewhen
+
+// Fingerprint is what values are compared by.
+func Fingerprint(v any) string { return fingerprint(v) }
+
+// Quoted writes a text.
+func Quoted(text string) string { return quoted(text) }
+
+// Run runs a command once.
+func Run[A any](c Command[A], a A) {
+	rapid.Custom(func(t *rapid.T) error { return c.draw(t).decide(a) }).Example(1)
+}
+
+// Written returns what is printed of a value where packages go by the imports of
+// a file, and which of them are missing there.
+func Written(file, function string, v any) (text string, missing []string) {
+	s := place{file, 1, function}.read()
+	text = s.expression(v, reflect.TypeOf(v))
+	return text, slices.Sorted(maps.Keys(s.missing))
+}
+
+// PackageNames guesses the name of a package.
+func PackageNames(path string) []string { return packageNames(path) }

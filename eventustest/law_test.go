@@ -127,7 +127,9 @@ type zoneState struct{ Zone *time.Location }
 
 type zoneSet struct{ Zone string }
 
-func (e zoneSet) Apply(s *zoneState) { s.Zone, _ = time.LoadLocation(e.Zone) }
+func (e zoneSet) Apply(s *zoneState) {
+	s.Zone, _ = time.LoadLocation(e.Zone) //eventusvet:ignore impure the state is compared by the name of its zone
+}
 
 func setZone(a *thing[zoneState], zone string) error {
 	a.Record(zoneSet{zone})

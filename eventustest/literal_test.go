@@ -2,11 +2,14 @@ package eventustest_test
 
 import (
 	"go/parser"
+	"math"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/eventus-go/eventus/eventustest"
 	"github.com/eventus-go/eventus/store"
+	"pgregory.net/rapid"
 )
 
 type shapes struct {
@@ -50,6 +53,15 @@ func TestValuesAreWrittenAsGo(t *testing.T) {
 		{time.Time{}, "time.Time{}"},
 		{time.Date(2026, 1, 2, 3, 4, 5, 6, time.UTC), "time.Date(2026, 1, 2, 3, 4, 5, 6, time.UTC)"},
 		{time.Date(2026, 1, 2, 3, 4, 5, 6, time.FixedZone("CET", 3600)), `time.Date(2026, 1, 2, 3, 4, 5, 6, time.FixedZone("CET", 3600))`},
+		{math.NaN(), "math.NaN()"},
+		{math.Inf(-1), "math.Inf(-1)"},
+		{float32(math.Inf(1)), "float32(math.Inf(1))"},
+		{shapes{F: math.Inf(1)}, "shapes{F: math.Inf(1)}"},
+		{math.Copysign(0, -1), "math.Copysign(0, -1)"},
+		{pair[*store.Stream]{}, "pair[*store.Stream]{}"},
+		{pair[[]time.Time]{A: []time.Time{}}, "pair[[]time.Time]{A: []time.Time{}}"},
+		{time.UTC, "time.UTC"},
+		{time.FixedZone("CET", 3600), `*new(*time.Location) /* replace by: time.Location("CET") */`},
 		{secret{"own fields can be written"}, `secret{name: "own fields can be written"}`},
 	} {
 		got := eventustest.Literal(c.value)
@@ -59,5 +71,49 @@ func TestValuesAreWrittenAsGo(t *testing.T) {
 		if _, err := parser.ParseExpr(got); err != nil {
 			t.Errorf("%s is no expression: %v", got, err)
 		}
+	}
+}
+
+// What refers to itself is written in the time of its size, and the same again.
+func TestWhatRefersToItselfIsWrittenOnce(t *testing.T) {
+	type node struct {
+		Name  string
+		Peers []*node
+		Named map[string]*node
+	}
+	nodes := []*node{{Name: "a"}, {Name: "b"}, {Name: "c"}}
+	for _, n := range nodes {
+		n.Peers, n.Named = nodes, map[string]*node{"a": nodes[0], "b": nodes[1], "c": nodes[2]}
+	}
+	first := eventustest.Fingerprint(nodes[0])
+	if len(first) > 1000 || !strings.Contains(first, "&#1") {
+		t.Errorf("got %d bytes, want a short text with &#1:\n%.1000s", len(first), first)
+	}
+	for range 20 {
+		if again := eventustest.Fingerprint(nodes[0]); again != first {
+			t.Fatalf("-first\n%s\n+again\n%s", first, again)
+		}
+	}
+	if text := eventustest.Literal(nodes[0]); !strings.Contains(text, "nil /* a cycle * /") || len(text) > 1<<17 {
+		t.Errorf("got %d bytes, want a cycle that is told of:\n%.1000s", len(text), text)
+	}
+}
+
+func TestTextsAreQuoted(t *testing.T) {
+	for text, want := range map[string]string{
+		`{"a":1}`: "`{\"a\":1}`", "a`b": "\"a`b\"", "a\r": `"a\r"`, "\xff": `"\xff"`, "\x00": `"\x00"`, "\ufeff": `"\ufeff"`,
+	} {
+		if got := eventustest.Quoted(text); got != want {
+			t.Errorf("%q: got %s, want %s", text, got, want)
+		}
+	}
+}
+
+// A command that writes to its argument writes to a copy.
+func TestACommandHasArgumentsOfItsOwn(t *testing.T) {
+	names := []string{"x"}
+	eventustest.Run(eventustest.Do1((*account).Blank, rapid.Just(names)), new(account))
+	if names[0] != "x" {
+		t.Errorf("the argument is %q for the next call", names)
 	}
 }
