@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -70,29 +71,45 @@ func (c *contract) write() string {
 		fmt.Fprintf(&b, "\n%s\n", strings.TrimSpace(block.kind+" "+block.name))
 		table := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
 		for _, f := range block.fields {
-			fmt.Fprintf(table, "  %s\t%s\n", f.path, f.typ)
+			fmt.Fprintf(table, "  %s\t%s\n", quotedPath(f.path), f.typ)
 		}
 		_ = table.Flush()
 		for _, s := range block.samples {
-			fmt.Fprintf(&b, "  sample %s %s\n", s.contentType, armoured(s.data))
+			fmt.Fprintf(&b, "  sample: %s %s\n", s.contentType, armoured(s.data))
 			if s.as != "" {
-				fmt.Fprintf(&b, "  as     %s\n", s.as)
+				fmt.Fprintf(&b, "  as:     %s\n", s.as)
 			}
-			fmt.Fprintf(&b, "  reads  %s\n", s.reads)
+			fmt.Fprintf(&b, "  reads:  %s\n", s.reads)
 		}
 	}
 	return b.String()
 }
 
+// quotedPath puts a path into quotes that is not plain, so that no name of a
+// field is taken for a word of the file.
+func quotedPath(path string) string {
+	if plainPath.MatchString(path) {
+		return path
+	}
+	return strconv.Quote(path)
+}
+
+var plainPath = regexp.MustCompile(`^[\pL\pN_.\[\]{}-]+$`)
+
 // armoured keeps what is no line of text in Base64.
 func armoured(data string) string {
-	if utf8.ValidString(data) && !strings.ContainsFunc(data, unicode.IsControl) && data != "" {
+	if isLine(data) && data != "" && data == strings.TrimSpace(data) && !strings.HasPrefix(data, base64Mark) {
 		return data
 	}
 	return base64Mark + base64.StdEncoding.EncodeToString([]byte(data))
 }
 
 const base64Mark = "base64:"
+
+// isLine reports whether a text can stand in a line of a file.
+func isLine(text string) bool {
+	return utf8.ValidString(text) && !strings.ContainsFunc(text, unicode.IsControl)
+}
 
 func unarmoured(text string) (string, error) {
 	encoded, ok := strings.CutPrefix(text, base64Mark)
@@ -116,17 +133,23 @@ func readContract(text string) (*contract, error) {
 		if strings.TrimSpace(line) == "" || strings.HasPrefix(line, "#") {
 			continue
 		}
+		if !isLine(line) {
+			return nil, fmt.Errorf("line %d: it is no text", number)
+		}
+		var err error
 		word, rest, _ := strings.Cut(strings.TrimSpace(line), " ")
 		rest = strings.TrimSpace(rest)
-		var err error
 		switch {
 		case format == 0:
 			format, err = formatOf(word, rest)
 		case strings.HasPrefix(line, " "):
-			err = c.readDetail(word, rest)
+			err = c.readDetail(strings.TrimSpace(line))
 		case word == "category":
 			c.category = rest
 		case slices.Contains([]string{kindEvent, kindUpcast, kindState}, word):
+			if err = c.whole(); (rest == "") != (word == kindState) {
+				err = fmt.Errorf("an event without its name, or a state with one")
+			}
 			c.blocks = append(c.blocks, block{kind: word, name: rest})
 		default:
 			err = fmt.Errorf("%q is no part of a contract", word)
@@ -138,7 +161,25 @@ func readContract(text string) (*contract, error) {
 	if format == 0 || c.category == "" || len(c.blocks) == 0 {
 		return nil, fmt.Errorf("line %d: the file ends before the contract is whole", number)
 	}
+	if err := c.whole(); err != nil {
+		return nil, fmt.Errorf("line %d: %w", number, err)
+	}
 	return c, lines.Err()
+}
+
+// whole checks that it is said of each sample of the last block what it is read
+// as.
+func (c *contract) whole() error {
+	if len(c.blocks) == 0 {
+		return nil
+	}
+	last := c.blocks[len(c.blocks)-1]
+	for _, s := range last.samples {
+		if s.reads == "" {
+			return fmt.Errorf("it is not said what a sample of %s is read as", last.name)
+		}
+	}
+	return nil
 }
 
 func formatOf(word, rest string) (int, error) {
@@ -153,33 +194,51 @@ func formatOf(word, rest string) (int, error) {
 }
 
 // readDetail reads a line that belongs to the last block.
-func (c *contract) readDetail(word, rest string) error {
+func (c *contract) readDetail(line string) error {
 	if len(c.blocks) == 0 {
-		return fmt.Errorf("%q belongs to no event", word)
+		return fmt.Errorf("%q belongs to no event", line)
 	}
 	last := &c.blocks[len(c.blocks)-1]
+	word, rest, _ := strings.Cut(line, " ")
+	rest = strings.TrimSpace(rest)
 	switch word {
-	case "sample":
+	case "sample:":
 		contentType, data, _ := strings.Cut(rest, " ")
-		data, err := unarmoured(data)
-		if err != nil || data == "" && !strings.HasSuffix(rest, base64Mark) {
+		data, err := unarmoured(strings.TrimSpace(data))
+		if err != nil || contentType == "" || data == "" && !strings.HasSuffix(rest, base64Mark) {
 			return fmt.Errorf("a sample without its data: %v", err)
 		}
 		last.samples = append(last.samples, sample{contentType: contentType, data: data})
-	case "as", "reads":
+	case "as:", "reads:":
 		if len(last.samples) == 0 || rest == "" {
 			return errors.New("it is not said what is read")
 		}
-		if of := &last.samples[len(last.samples)-1]; word == "as" {
+		if of := &last.samples[len(last.samples)-1]; word == "as:" {
 			of.as = rest
 		} else {
 			of.reads = rest
 		}
 	default:
-		if rest == "" {
-			return fmt.Errorf("the field %q has no type", word)
+		f, err := readField(line)
+		if err != nil {
+			return err
 		}
-		last.fields = append(last.fields, field{word, rest})
+		last.fields = append(last.fields, f)
 	}
 	return nil
+}
+
+// readField reads the path of a field, which may be in quotes, and its type.
+func readField(line string) (field, error) {
+	path, typ, _ := strings.Cut(line, " ")
+	if quoted, err := strconv.QuotedPrefix(line); err == nil {
+		path, _ = strconv.Unquote(quoted)
+		typ = line[len(quoted):]
+	} else if !plainPath.MatchString(path) {
+		return field{}, fmt.Errorf("%q is no part of a contract", path)
+	}
+	if typ = strings.TrimSpace(typ); typ == "" {
+		return field{}, fmt.Errorf("the field %q has no type", path)
+	}
+	return field{path, typ}, nil
 }

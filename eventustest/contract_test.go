@@ -157,6 +157,27 @@ func TestAnUpdateDropsNoSample(t *testing.T) {
 	})
 }
 
+// wordy has fields that are called as the words of the file are.
+type wordy struct {
+	Sample string `json:"sample:"`
+	Reads  string `json:"reads:"`
+	Odd    string `json:"a b\tc"`
+}
+
+func (e wordy) Apply(s *parcel) { s.To = e.Sample + e.Reads + e.Odd }
+
+func TestNoFieldIsTakenForAWord(t *testing.T) {
+	definition := eventus.Define("parcel", eventus.New[parcels], eventus.Type[wordy]("parcel.worded today"))
+	path := contractOf(t, definition)
+	eventustest.Contract(t, definition, path)
+	failing{func(t testing.TB) { eventustest.Contract(t, first, path) }, []string{"event parcel.worded today: it is gone"}}.check(t)
+	for _, want := range []string{`"sample:" `, `"reads:" `, `"a b\tc"`} {
+		if !strings.Contains(readFile(t, path), want) {
+			t.Errorf("no %s in\n%s", want, readFile(t, path))
+		}
+	}
+}
+
 func TestASampleThatIsGiven(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "asked.golden")
 	update(t, func() {
@@ -164,7 +185,7 @@ func TestASampleThatIsGiven(t *testing.T) {
 			[]string{"no sample of parcel.asked (eventustest_test.picky) can be made up; give one"}}.check(t)
 		eventustest.Contract(t, asking, path, picky{"please"})
 	})
-	if text := readFile(t, path); !strings.Contains(text, `sample application/json {"word":"please"}`) {
+	if text := readFile(t, path); !strings.Contains(text, `sample: application/json {"word":"please"}`) {
 		t.Error(text)
 	}
 	eventustest.Contract(t, asking, path, picky{"please"})
@@ -176,17 +197,20 @@ func TestBadContractFiles(t *testing.T) {
 		text string
 		want []string
 	}{
-		"empty":                    {"", []string{"ends before the contract is whole", "take it from version control"}},
-		"of a newer format":        {strings.Replace(good, "contract 1", "contract 2", 1), []string{"line 5", "of format 2, and this release of Eventus reads 1; upgrade it"}},
-		"something else":           {"{}", []string{`line 1: want "contract 1", have "{} "`}},
-		"a word that is none":      {good + "evnet x\n", []string{`"evnet" is no part of a contract`}},
-		"a field without a type":   {strings.Replace(good, "  to  string", "  to", 1), []string{`line 9: the field "to" has no type`}},
-		"a field without an event": {"contract 1\n  to string\n", []string{`line 2: "to" belongs to no event`}},
-		"a sample without data":    {strings.Replace(good, `application/json {"to":"a"}`, "application/json", 1), []string{"a sample without its data"}},
-		"a sample in bad Base64":   {strings.Replace(good, `{"to":"a"}`, "base64:?", 1), []string{"a sample without its data", "illegal base64"}},
-		"a merge conflict":         {strings.Replace(good, "\nevent", "\n<<<<<<< HEAD\nevent", 1), []string{`"<<<<<<<" is no part of a contract`}},
-		"cut":                      {good[:strings.Index(good, "\nevent")], []string{"ends before the contract is whole"}},
-		"no file":                  {"", []string{"there is no contract of parcel yet", "-eventus.update", "version control"}},
+		"empty":                       {"", []string{"ends before the contract is whole", "take it from version control"}},
+		"of a newer format":           {strings.Replace(good, "contract 1", "contract 2", 1), []string{"line 5", "of format 2, and this release of Eventus reads 1; upgrade it"}},
+		"something else":              {"{}", []string{`line 1: want "contract 1", have "{} "`}},
+		"a word that is none":         {good + "evnet x\n", []string{`"evnet" is no part of a contract`}},
+		"a field without a type":      {strings.Replace(good, "  to  string", "  to", 1), []string{`line 9: the field "to" has no type`}},
+		"a field without an event":    {"contract 1\n  to string\n", []string{`line 2: "to string" belongs to no event`}},
+		"a sample without data":       {strings.Replace(good, `application/json {"to":"a"}`, "application/json", 1), []string{"a sample without its data"}},
+		"a sample in bad Base64":      {strings.Replace(good, `{"to":"a"}`, "base64:?", 1), []string{"a sample without its data", "illegal base64"}},
+		"a sample that reads as what": {strings.Replace(good, "  reads:  {\"to\":\"a\"}\n", "", 1), []string{"it is not said what a sample of parcel.sent is read as"}},
+		"an event without a name":     {strings.Replace(good, "event parcel.sent", "event", 1), []string{"an event without its name"}},
+		"no text":                     {strings.Replace(good, "string", "str\x00ing", 1), []string{"it is no text"}},
+		"a merge conflict":            {strings.Replace(good, "\nevent", "\n<<<<<<< HEAD\nevent", 1), []string{`"<<<<<<<" is no part of a contract`}},
+		"cut":                         {good[:strings.Index(good, "\nevent")], []string{"ends before the contract is whole"}},
+		"no file":                     {"", []string{"there is no contract of parcel yet", "-eventus.update", "version control"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			path := filepath.Join(t.TempDir(), "parcel.golden")
@@ -204,7 +228,7 @@ func TestBadContractFiles(t *testing.T) {
 
 // Whatever a file holds, it is read or refused.
 func FuzzContractFile(f *testing.F) {
-	f.Add("contract 1\ncategory parcel\n\nevent parcel.sent\n  to  string\n  sample application/json {}\n  reads  {}\n")
-	f.Add("contract 1\ncategory parcel\nevent x\n  sample a base64:AA==\n  as     y\n  reads  {}\n")
+	f.Add("contract 1\ncategory parcel\n\nevent parcel.sent\n  to  string\n  sample: application/json {}\n  reads:  {}\n")
+	f.Add("contract 1\ncategory parcel\nevent x\n  sample: a base64:AA==\n  as:     y\n  reads:  {}\n")
 	f.Fuzz(func(t *testing.T, text string) { eventustest.RereadContract(t, text) })
 }
