@@ -38,7 +38,7 @@ import (
 // unless it is given, -rapid.seed repeats a run.
 func Check[S any, E eventus.Event[S], A Aggregate[S, E]](t testing.TB, definition *eventus.Definition[A, E], commands ...Command[A]) {
 	t.Helper()
-	lawsAt(here(1), definition, commands).Check(t)
+	lawsAt(here(), definition, commands).Check(t)
 }
 
 // Property is the test of one random history. It makes a fuzz target:

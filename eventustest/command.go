@@ -39,7 +39,7 @@ func argumentOf[X any](x X) argument { return argument{x, reflect.TypeFor[X]()} 
 //
 //	eventustest.Do((*Product).Discontinue)
 func Do[A any](command func(A) error) Command[A] {
-	at := here(1)
+	at := here()
 	return Command[A]{
 		function: command,
 		draw: func(*rapid.T) call[A] {
@@ -61,7 +61,7 @@ func Do[A any](command func(A) error) Command[A] {
 // be copied: pointers to what has unexported fields, and functions, are handed
 // on as they are.
 func Do1[A, X any](command func(A, X) error, x *rapid.Generator[X]) Command[A] {
-	at, first := here(1), lenderOf[X]()
+	at, first := here(), lenderOf[X]()
 	return Command[A]{
 		function: command,
 		draw: func(t *rapid.T) call[A] {
@@ -76,7 +76,7 @@ func Do1[A, X any](command func(A, X) error, x *rapid.Generator[X]) Command[A] {
 
 // Do2 is a command with two arguments.
 func Do2[A, X, Y any](command func(A, X, Y) error, x *rapid.Generator[X], y *rapid.Generator[Y]) Command[A] {
-	at, first, second := here(1), lenderOf[X](), lenderOf[Y]()
+	at, first, second := here(), lenderOf[X](), lenderOf[Y]()
 	return Command[A]{
 		function: command,
 		draw: func(t *rapid.T) call[A] {
@@ -91,7 +91,7 @@ func Do2[A, X, Y any](command func(A, X, Y) error, x *rapid.Generator[X], y *rap
 
 // Do3 is a command with three arguments. One with more takes a struct.
 func Do3[A, X, Y, Z any](command func(A, X, Y, Z) error, x *rapid.Generator[X], y *rapid.Generator[Y], z *rapid.Generator[Z]) Command[A] {
-	at, first, second, third := here(1), lenderOf[X](), lenderOf[Y](), lenderOf[Z]()
+	at, first, second, third := here(), lenderOf[X](), lenderOf[Y](), lenderOf[Z]()
 	return Command[A]{
 		function: command,
 		draw: func(t *rapid.T) call[A] {

@@ -37,7 +37,7 @@ func RereadContract(t *testing.T, text string) {
 
 // Literal writes a value as a test of this package would.
 func Literal(v any) string {
-	return here(1).read().expression(v, reflect.TypeOf(v))
+	return here().read().expression(v, reflect.TypeOf(v))
 }
 
 // Elsewhen runs f at other times.

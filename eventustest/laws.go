@@ -20,7 +20,7 @@ type Laws[S any, E eventus.Event[S], A Aggregate[S, E]] struct {
 //	laws := eventustest.LawsOf(Products, commands...).Invariant(priceIsPositive)
 //	laws.Check(t)
 func LawsOf[S any, E eventus.Event[S], A Aggregate[S, E]](definition *eventus.Definition[A, E], commands ...Command[A]) *Laws[S, E, A] {
-	return lawsAt(here(1), definition, commands)
+	return lawsAt(here(), definition, commands)
 }
 
 func lawsAt[S any, E eventus.Event[S], A Aggregate[S, E]](at place, definition *eventus.Definition[A, E], commands []Command[A]) *Laws[S, E, A] {

@@ -29,7 +29,7 @@ import (
 //	eventustest.CheckProjection(t, Products, openViews, commands...)
 func CheckProjection[S any, E eventus.Event[S], A Aggregate[S, E], Tx, V any](t testing.TB, definition *eventus.Definition[A, E], open func(t testing.TB) ReadModel[Tx, E, V], commands ...Command[A]) {
 	t.Helper()
-	at := here(1)
+	at := here()
 	l := lawsAt(at, definition, commands)
 	if wrong := l.wrong(); wrong != "" {
 		t.Fatal(wrong)

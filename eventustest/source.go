@@ -25,10 +25,10 @@ type place struct {
 	caller string // the caller's, with its package's path
 }
 
-// here returns the place of the caller's caller's caller, as many calls up as
-// skip says.
-func here(skip int) place {
-	pc, file, line, ok := runtime.Caller(skip + 1)
+// here returns the place from which the function that asks was called.
+func here() place {
+	const skip = 2 // this function, and the one that asks
+	pc, file, line, ok := runtime.Caller(skip)
 	if !ok {
 		return place{}
 	}
