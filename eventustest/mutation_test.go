@@ -10,9 +10,9 @@ import (
 	"testing"
 )
 
-// Each fault is found by the harness, with commands and generators alone, and
-// what it prints is a test that fails where the fault is, and passes where it is
-// not.
+// Each fault is found by the harness with commands, generators and the contract
+// of the correct copy alone, and what it prints is a test that fails where the
+// fault is, and passes where it is not.
 func TestEveryFaultIsFound(t *testing.T) {
 	if testing.Short() {
 		t.Skip("without -short it compiles and runs two times as many programs as there are faults")
