@@ -85,7 +85,10 @@ func (l *Laws[S, E, A]) Check(t testing.TB) {
 	}
 	counts := make(counts, len(l.commands))
 	uses := newUses(l.dropped)
-	histories, trouble := search(t, l.at, func(rt *rapid.T) *failure { return l.history(t, l.draw(rt), counts, uses) })
+	histories, trouble := search(t, l.at, func(rt *rapid.T) (string, func() *failure) {
+		steps := l.draw(rt)
+		return keyOf(steps), func() *failure { return l.history(t, steps, counts, uses) }
+	})
 	if trouble != "" {
 		t.Fatal(trouble)
 	}

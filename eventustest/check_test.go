@@ -68,7 +68,7 @@ func TestChecksThatFail(t *testing.T) {
 					return errors.New("no")
 				}, rapid.IntRange(1, 3)))
 			},
-			[]string{"a refused command leaves", "func(a *account) error { return func(a *account, n int) error {\n", `}(a, 1) }`}},
+			[]string{"a refused command leaves", "func(a *account) error {\n\t\t\treturn func(a *account, n int) error {\n", `}(a, 1)`}},
 		"an invariant that does not hold": {
 			func(t testing.TB) {
 				eventustest.LawsOf(accounts, open, eventustest.Do1((*account).Lengthen, words)).Invariant(nameIsShort).Check(t)
@@ -81,7 +81,7 @@ func TestChecksThatFail(t *testing.T) {
 			func(t testing.TB) {
 				eventustest.LawsOf(secrets, eventustest.Do((*keeper).Nod), eventustest.Do1((*keeper).Tell, words)).WithoutSnapshots().Check(t)
 			},
-			[]string{"the field Name of secret.nodded makes no difference", "eventustest.For(t, secrets).\n\t\tWithoutSnapshots().\n\t\tGiven(\n", `ThenUses("Name")`}},
+			[]string{"the field Name of secret.nodded makes no difference", "eventustest.For(t, secrets).\n\t\tWithoutSnapshots().\n\t\tGiven(nodded{Name: ", `ThenUses("Name")`}},
 		"what is left out is left out": {
 			func(t testing.TB) {
 				eventustest.LawsOf(secrets, eventustest.Do((*keeper).Nod), eventustest.Do1((*keeper).Tell, words)).

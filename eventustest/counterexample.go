@@ -2,6 +2,7 @@ package eventustest
 
 import (
 	"fmt"
+	"go/format"
 	"maps"
 	"reflect"
 	"regexp"
@@ -16,59 +17,58 @@ import (
 // and the command, if there is one, that comes to them.
 func (l *Laws[S, E, A]) failure(v *violation, given []store.Event, call *call[A], invariant func(S) error) *failure {
 	return &failure{v, func(s *source) string {
-		sentence := l.begin(s)
-		sentence = append(sentence, givenCalls(s, newTrial(l.definition, ID), given)...)
+		scenario := l.scenario(s, given)
 		if call != nil {
-			sentence = append(sentence, "When("+call.write(s)+")")
+			scenario.call("When(%s)", call.write(s))
 		}
 		if invariant == nil {
-			sentence = append(sentence, "ThenLaws()")
+			scenario.call("ThenLaws()")
 		} else {
 			t, holds, subject := reflect.TypeFor[S](), s.invariant(invariant), "state"
 			if usesState.MatchString(holds) {
 				subject = "got" // not to hide a type of that name
 			}
-			sentence = append(sentence, fmt.Sprintf("ThenState(func(t %s, %s %s) {\n\tif err := %s; err != nil {\n\t\tt.Error(err)\n\t}\n})",
-				s.qualified("testing", "testing", "TB"), subject, s.printer().typeName(t), s.apply(holds, t, subject)))
+			scenario.call("ThenState(func(t %s, %s %s) {\nif err := %s; err != nil {\nt.Error(err)\n}\n})",
+				s.qualified("testing", "testing", "TB"), subject, s.printer().typeName(t), s.apply(holds, t, subject))
 		}
-		return writeSentence(s, v.law, sentence)
+		return writeTest(s, v.law, scenario.text())
 	}}
 }
 
 var usesState = regexp.MustCompile(`\bstate\b`)
 
-// begin writes For, with what the laws are told to leave out.
-func (l *Laws[S, E, A]) begin(s *source) []string {
+// scenario begins a scenario with what the laws are told to leave out, and the
+// events before.
+func (l *Laws[S, E, A]) scenario(s *source, given []store.Event) *sentence {
 	for _, c := range l.commands {
 		s.siblings = append(s.siblings, c.function)
 	}
 	for _, holds := range l.invariants {
 		s.siblings = append(s.siblings, holds)
 	}
-	calls := []string{fmt.Sprintf("%s(t, %s)", s.ours("For"), s.definition(l.definition.Category()))}
+	scenario := &sentence{source: s}
+	scenario.call("%s(t, %s)", s.ours("For"), s.definition(l.definition.Category()))
 	if l.withoutSnapshots {
-		calls = append(calls, "WithoutSnapshots()")
+		scenario.call("WithoutSnapshots()")
 	}
 	for _, d := range l.dropped.sorted() {
-		calls = append(calls, fmt.Sprintf("Drops(%q, %q)", d.event, d.path))
+		scenario.call("Drops(%q, %q)", d.event, d.path)
 	}
-	return calls
-}
-
-// writeSentence puts the calls of one sentence into a test.
-func writeSentence(s *source, l law, calls []string) string {
-	return writeTest(s, l, chain(calls))
-}
-
-// chain writes calls on one value, each on a line of its own.
-func chain(calls []string) string {
-	return calls[0] + strings.ReplaceAll(strings.Join(append([]string{""}, calls[1:]...), ".\n"), "\n", "\n\t")
+	tr := newTrial(l.definition, ID)
+	for _, stored := range given {
+		event, err := tr.decode(stored)
+		scenario.given(event, reflect.TypeFor[E](), stored, err == nil)
+	}
+	return scenario
 }
 
 // writeTest writes a test, with what a reader has to know above it, and below it
 // what its file has to import.
 func writeTest(s *source, l law, body string) string {
-	test := fmt.Sprintf("func %s(t *%s) {\n\t%s\n}", l.testName(), s.qualified("testing", "testing", "T"), strings.ReplaceAll(body, "\n", "\n\t"))
+	test := fmt.Sprintf("func %s(t *%s) {\n%s\n}", l.testName(), s.qualified("testing", "testing", "T"), body)
+	if formatted, err := format.Source([]byte(test)); err == nil {
+		test = string(formatted)
+	}
 	for _, note := range slices.Backward(s.notes) {
 		test = "// " + note + "\n" + test
 	}
@@ -80,37 +80,6 @@ func writeTest(s *source, l law, body string) string {
 		imports[i] = strconv.Quote(path)
 	}
 	return test + "\n\n// imports: " + strings.Join(imports, ", ")
-}
-
-// givenCalls writes stored events as arguments of Given, and those that the
-// place has no expression for as they are stored.
-func givenCalls[S any, E interface{ Apply(*S) }, A Aggregate[S, E]](s *source, tr *trial[S, E, A], given []store.Event) []string {
-	var calls, literals []string
-	flush := func() {
-		if len(literals) > 0 {
-			calls = append(calls, "Given(\n\t"+strings.Join(literals, ",\n\t")+",\n)")
-			literals = nil
-		}
-	}
-	for _, e := range given {
-		event, err := tr.decode(e)
-		if err == nil && s.writable(event) {
-			literals = append(literals, s.expression(event, reflect.TypeFor[E]()))
-			continue
-		}
-		flush()
-		calls = append(calls, fmt.Sprintf("GivenStored(%q, %s)", e.Type, quoted(string(e.Data))))
-	}
-	flush()
-	return calls
-}
-
-// quoted writes a text as a raw string where that can be.
-func quoted(text string) string {
-	if strconv.CanBackquote(text) {
-		return "`" + text + "`"
-	}
-	return strconv.Quote(text)
 }
 
 // write returns the call as a decision for When.

@@ -32,6 +32,19 @@ type step[A any] struct {
 	call[A]
 }
 
+// keyOf tells a history from others.
+func keyOf[A any](steps []step[A]) string {
+	var b strings.Builder
+	for _, s := range steps {
+		fmt.Fprintf(&b, "%d", s.command)
+		for _, a := range s.args {
+			b.WriteString(" " + fingerprint(a.value))
+		}
+		b.WriteString("; ")
+	}
+	return b.String()
+}
+
 // history runs the commands one after the other and returns the first law that
 // is broken.
 func (l *Laws[S, E, A]) history(t testing.TB, steps []step[A], counts counts, uses *uses) *failure {

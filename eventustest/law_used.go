@@ -1,7 +1,6 @@
 package eventustest
 
 import (
-	"fmt"
 	"maps"
 	"reflect"
 	"slices"
@@ -314,9 +313,8 @@ func (l *Laws[S, E, A]) forgotten(u *uses) *failure {
 		return nil
 	}
 	return &failure{unused(field), func(s *source) string {
-		sentence := l.begin(s)
-		sentence = append(sentence, givenCalls(s, newTrial(l.definition, ID), given)...)
-		sentence = append(sentence, fmt.Sprintf("ThenUses(%q)", field.path))
-		return writeSentence(s, lawUsed, sentence)
+		scenario := l.scenario(s, given)
+		scenario.call("ThenUses(%q)", field.path)
+		return writeTest(s, lawUsed, scenario.text())
 	}}
 }

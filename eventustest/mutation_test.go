@@ -207,7 +207,7 @@ func (c *copies) test(tests ...string) map[string]verdict {
 		}
 	}
 	c.put("copies_test.go", fmt.Sprintf("package faulty_test\n\nimport (\n\t\"testing\"\n\n%s)\n\nfunc TestCopies(t *testing.T) {\n%s}\n", &imports, &calls))
-	test := exec.Command("go", "test", "-mod=mod", "-vet=off", "-v", ".", "-rapid.shrinktime=500ms")
+	test := exec.Command("go", "test", "-mod=mod", "-vet=off", "-v", ".")
 	test.Dir = c.dir
 	out, _ := test.CombinedOutput() // fails, as most copies do
 	verdicts := make(map[string]verdict)

@@ -9,7 +9,6 @@ import (
 	"testing"
 
 	"github.com/eventus-go/eventus"
-	"github.com/eventus-go/eventus/store"
 	"pgregory.net/rapid"
 )
 
@@ -38,25 +37,32 @@ func CheckProjection[S any, E eventus.Event[S], A Aggregate[S, E], Tx, V any](t 
 		t.Fatal("no read model; give a function that opens one")
 	}
 	counts := make(counts, len(commands))
-	histories, trouble := search(t, at, func(rt *rapid.T) *failure {
+	histories, trouble := search(t, at, func(rt *rapid.T) (string, func() *failure) {
 		steps := l.draw(rt)
-		split := rapid.SliceOfN(rapid.Bool(), len(steps), len(steps)).Draw(rt, "aggregates")
-		messages, v := l.publish(steps, split, counts)
+		second := rapid.SliceOfN(rapid.Bool(), len(steps), len(steps)).Draw(rt, "aggregates")
+		messages, v := l.publish(steps, second, counts)
 		if v != nil {
-			return &failure{v, func(*source) string { return "// Check finds the smallest history of the aggregate." }}
+			return v.detail, func() *failure {
+				return &failure{v, func(*source) string { return "// Check finds the smallest history of the aggregate." }}
+			}
 		}
-		scope := &scope{TB: t}
-		defer scope.end()
-		feed := feed[Tx, E, V]{ordered: open(scope), troubled: open(scope)}
 		order := shuffled(rt, messages)
-		v = feed.run(rt, messages, order)
-		if v == nil {
-			return nil
+		troubles := troubles(rt, len(order))
+		key := fmt.Sprint(keyOf(steps), second, streamsOf(order), troubles)
+		return key, func() *failure {
+			in := &scope{TB: t}
+			defer in.end()
+			feed := feed[Tx, E, V]{ordered: open(in), troubled: open(in)}
+			v := feed.run(messages, order, troubles)
+			if v == nil {
+				return nil
+			}
+			return &failure{v, func(s *source) string {
+				in := &scope{TB: t}
+				defer in.end()
+				return writeFed(s, v.law, definition, order, func() ReadModel[Tx, E, V] { return open(in) })
+			}}
 		}
-		for i, id := range ids {
-			feed.wants[i] = alone(open(scope), messages, id)
-		}
-		return &failure{v, func(s *source) string { return feed.write(s, v.law, order, definition.Encode) }}
 	})
 	if trouble != "" {
 		t.Fatal(trouble)
@@ -128,52 +134,62 @@ func shuffled[E any](t *rapid.T, messages []eventus.Message[E]) []eventus.Messag
 	return order
 }
 
+// streamsOf tells in which order the aggregates come.
+func streamsOf[E any](messages []eventus.Message[E]) []string {
+	streams := make([]string, len(messages))
+	for i, m := range messages {
+		streams[i] = m.Stream.ID
+	}
+	return streams
+}
+
 // feed is one history on its way into two read models.
 type feed[Tx, E, V any] struct {
 	ordered, troubled ReadModel[Tx, E, V]
-	wants             [len(ids)]row[V] // by the place in ids
 }
 
-// row is what a read model has for an aggregate.
-type row[V any] struct {
-	has V
-	err error
+// trouble is what happens to a message beside its delivery.
+type trouble struct {
+	early, again int // places in the order: another message too early, and one again
+	rollsBack    bool
 }
 
-// alone returns what a read model has for an aggregate when there is no other.
-func alone[Tx, E, V any](model ReadModel[Tx, E, V], messages []eventus.Message[E], id string) (r row[V]) {
-	ctx := context.Background()
-	for _, m := range messages {
-		if m.Stream.ID != id {
-			continue
-		}
-		if r.err = model.deliver(ctx, m); r.err != nil {
-			return r
+// troubles makes up what happens to each of n messages.
+func troubles(t *rapid.T, n int) []trouble {
+	all := make([]trouble, n)
+	for i := range all {
+		all[i] = trouble{
+			early:     i + rapid.IntRange(0, 2).Draw(t, "too early"),
+			rollsBack: rapid.Bool().Draw(t, "rolls back"),
+			again:     rapid.IntRange(0, i).Draw(t, "again"),
 		}
 	}
-	r.has, r.err = model.read(ctx, id)
-	return r
+	return all
 }
 
-func (f *feed[Tx, E, V]) run(t *rapid.T, messages, order []eventus.Message[E]) *violation {
+func (f *feed[Tx, E, V]) run(messages, order []eventus.Message[E], troubles []trouble) *violation {
 	ctx := context.Background()
+	refused := func(m eventus.Message[E], err error) *violation {
+		return broken(lawOnce, "%s version %d, %s, is refused: %v", m.Stream, m.Version, m.Type, err)
+	}
 	for _, m := range messages {
 		if err := f.ordered.deliver(ctx, m); err != nil {
-			return broken(lawOnce, "%s version %d, %s, is refused: %v", m.Stream, m.Version, m.Type, err)
+			return refused(m, err)
 		}
 	}
 	for i, m := range order {
-		if early := i + rapid.IntRange(0, 2).Draw(t, "too early"); early > i && early < len(order) && order[early].Stream == m.Stream {
+		trouble := troubles[i]
+		if early := trouble.early; early > i && early < len(order) && order[early].Stream == m.Stream {
 			_ = f.troubled.deliver(ctx, order[early]) // a gap: it comes again
 		}
-		if rapid.Bool().Draw(t, "rolls back") {
+		if trouble.rollsBack {
 			if err := f.troubled.attempt(ctx, m); err != nil {
-				return broken(lawOnce, "%s version %d, %s, is refused: %v", m.Stream, m.Version, m.Type, err)
+				return refused(m, err)
 			}
 		}
-		for _, m := range []eventus.Message[E]{m, order[rapid.IntRange(0, i).Draw(t, "again")]} {
+		for _, m := range []eventus.Message[E]{m, order[trouble.again]} {
 			if err := f.troubled.deliver(ctx, m); err != nil {
-				return broken(lawOnce, "%s version %d, %s, is refused: %v", m.Stream, m.Version, m.Type, err)
+				return refused(m, err)
 			}
 		}
 	}
@@ -209,36 +225,43 @@ func (f *feed[Tx, E, V]) compare(ctx context.Context, l law) *violation {
 	return nil
 }
 
-// write writes the messages as a scenario, with the read model of those that
-// came in order as what is wanted.
-func (f *feed[Tx, E, V]) write(s *source, l law, order []eventus.Message[E], encode func(E) (store.Event, error)) string {
-	category, of := "", ""
-	if len(order) > 0 {
-		category = order[0].Stream.Category
-	}
-	sentence := []string{fmt.Sprintf("given := %s(t, %s, %s(t))", s.ours("ForProjection"), s.definition(category), s.opener())}
+// writeFed writes messages as a scenario, with what the read model has of each
+// aggregate, when it is fed with that alone, as what is wanted.
+func writeFed[Tx, E, V any](s *source, l law, source Source[E], order []eventus.Message[E], open func() ReadModel[Tx, E, V]) string {
+	given, of := &sentence{source: s}, ""
+	given.call("given := %s(t, %s, %s(t))", s.ours("ForProjection"), s.definition(source.Stream("").Category), s.opener())
 	for _, m := range order {
 		if m.Stream.ID != of {
 			of = m.Stream.ID
-			sentence = append(sentence, fmt.Sprintf("Of(%q)", of))
+			given.call("Of(%q)", of)
 		}
-		stored, err := encode(m.Event)
-		if err == nil && !s.writable(m.Event) {
-			sentence = append(sentence, fmt.Sprintf("GivenStored(%q, %s)", stored.Type, quoted(string(stored.Data))))
-		} else {
-			sentence = append(sentence, fmt.Sprintf("Given(%s)", s.expression(m.Event, reflect.TypeFor[E]())))
-		}
+		stored, _ := source.Encode(m.Event) // as it was once before
+		given.given(m.Event, reflect.TypeFor[E](), stored, true)
 	}
-	lines := []string{chain(sentence)}
-	for i, id := range ids {
-		if want := f.wants[i]; want.err == nil {
-			lines = append(lines, fmt.Sprintf("given.Of(%q).Then(%s)", id, s.expression(want.has, reflect.TypeFor[V]())))
+	lines := []string{given.text()}
+	for _, id := range ids {
+		if has, err := alone(open(), order, id); err == nil {
+			lines = append(lines, fmt.Sprintf("given.Of(%q).Then(%s)", id, s.expression(has, reflect.TypeFor[V]())))
 		}
 	}
 	if len(lines) == 1 { // nothing can be read, as after an event that is refused
 		lines = append(lines, fmt.Sprintf("given.Of(%q).ThenModel(func(%s, %s) {})", of, s.qualified("testing", "testing", "TB"), s.printer().typeName(reflect.TypeFor[V]())))
 	}
 	return writeTest(s, l, strings.Join(lines, "\n"))
+}
+
+// alone returns what a read model has for an aggregate when there is no other.
+func alone[Tx, E, V any](model ReadModel[Tx, E, V], messages []eventus.Message[E], id string) (has V, err error) {
+	ctx := context.Background()
+	for _, m := range messages {
+		if m.Stream.ID != id {
+			continue
+		}
+		if err := model.deliver(ctx, m); err != nil {
+			return has, err
+		}
+	}
+	return model.read(ctx, id)
 }
 
 // scope is a test that ends before the real one does.

@@ -148,7 +148,7 @@ func TestProjectionsThatDoNotHold(t *testing.T) {
 			func(t testing.TB) {
 				eventustest.CheckProjection(t, accounts, openHasty, eventustest.Do1((*account).Open, words), eventustest.Do1((*account).Lengthen, words))
 			},
-			[]string{"law broken: a read model depends on its events alone", "eventustest.ForProjection(t, accounts, openHasty(t)).", "Given(renamed{Name: ", ".Then(row{Renamed: 1})"}},
+			[]string{"law broken: a read model depends on its events alone", "eventustest.ForProjection(t, accounts, openHasty(t)).", "renamed{Name: ", ".Then(row{Renamed: 1})"}},
 	} {
 		t.Run(name, c.check)
 	}

@@ -117,7 +117,7 @@ func TestACounterExampleIsWrittenInTheWordsOfItsPlace(t *testing.T) {
 			func(t testing.TB) {
 				eventustest.Check(t, accounts, eventustest.Do1((*account).TakeGroup, rapid.Just(struct{ Name word }{"n"})))
 			},
-			[]string{`struct { Name word }{Name: "n"}`}},
+			[]string{`struct{ Name word }{Name: "n"}`}},
 		"no number": {
 			func(t testing.TB) {
 				eventustest.Check(t, accounts, eventustest.Do1((*account).TakeFloat, rapid.Just(float32(math.NaN()))))
@@ -132,7 +132,7 @@ func TestACounterExampleIsWrittenInTheWordsOfItsPlace(t *testing.T) {
 			func(t testing.TB) {
 				eventustest.Check(t, accounts, eventustest.Do1((*account).Take, rapid.Just[any](circle())))
 			},
-			[]string{"a.Take(*new(interface {}) /* replace by: "}},
+			[]string{"a.Take(*new(interface{}) /* replace by: "}},
 		"the second invariant of a line": {
 			func(t testing.TB) {
 				eventustest.LawsOf(accounts, eventustest.Do1((*account).Open, words)).Invariant(func(s state) error { return nil }).Invariant(func(s state) error { return errNo }).Check(t)

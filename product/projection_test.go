@@ -154,11 +154,11 @@ func TestAnEventThatMeansNothingHereIsAnError(t *testing.T) {
 	}
 }
 
+func openViews(t testing.TB) eventustest.ReadModel[*sql.Tx, Event, View] { return onSQLite(t).model() }
+
 // Random histories, with repeats, rollbacks and one product before the other.
 func TestProjectionLaws(t *testing.T) {
-	eventustest.CheckProjection(t, Products, func(t testing.TB) eventustest.ReadModel[*sql.Tx, Event, View] {
-		return onSQLite(t).model()
-	}, commands...)
+	eventustest.CheckProjection(t, Products, openViews, commands...)
 }
 
 // wantViewsEqualStore compares every row with the fold of its events, and
