@@ -69,6 +69,9 @@ func TestChecksThatFail(t *testing.T) {
 				}, rapid.IntRange(1, 3)))
 			},
 			[]string{"a refused command leaves", "func(a *account) error {\n\t\t\treturn func(a *account, n int) error {\n", `}(a, 1)`}},
+		"a command that was written in another file": {
+			func(t testing.TB) { eventustest.Check(t, accounts, open, recordsFirst) },
+			[]string{"As a test, for check_test.go", "a.Record(renamed{strings.Repeat(\"x\", n)})", "return errors.New(\"no\")", `}(a, 1)`}},
 		"an invariant that does not hold": {
 			func(t testing.TB) {
 				eventustest.LawsOf(accounts, open, eventustest.Do1((*account).Lengthen, words)).Invariant(nameIsShort).Check(t)

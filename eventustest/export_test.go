@@ -62,5 +62,11 @@ func Written(file, function string, v any) (text string, missing []string) {
 	return text, slices.Sorted(maps.Keys(s.missing))
 }
 
+// ReportAt returns what is printed of a broken law at a file.
+func ReportAt(file string) string {
+	f := failure{broken(lawApplies, "it does"), func(s *source) string { return s.ours("For") }}
+	return f.report(place{file: file})
+}
+
 // PackageNames guesses the name of a package.
 func PackageNames(path string) []string { return packageNames(path) }

@@ -247,7 +247,11 @@ func (s *source) paste(from *source, e ast.Expr) string {
 		}
 		name := id.Name
 		if imported, ok := from.uses[id].(*types.PkgName); ok {
-			name = strings.TrimSuffix(s.qualified(imported.Imported().Path(), id.Name, ""), ".")
+			path, called := imported.Imported().Path(), id.Name
+			if _, renamed := from.imports[path]; renamed {
+				called = s.packageName(path)
+			}
+			name = strings.TrimSuffix(s.qualified(path, called, ""), ".")
 		} else if from.uses[id].Parent() == from.scope {
 			name = s.qualified(pkg, from.tree.Name.Name, id.Name)
 		}

@@ -3,6 +3,7 @@ package eventustest_test
 import (
 	"context"
 	"errors"
+	"net/netip"
 	"testing"
 	"time"
 
@@ -10,6 +11,7 @@ import (
 	"github.com/eventus-go/eventus/consume"
 	"github.com/eventus-go/eventus/eventustest"
 	"github.com/eventus-go/eventus/store/memory"
+	"pgregory.net/rapid"
 )
 
 // row is what a projection of accounts keeps.
@@ -149,9 +151,45 @@ func TestProjectionsThatDoNotHold(t *testing.T) {
 				eventustest.CheckProjection(t, accounts, openHasty, eventustest.Do1((*account).Open, words), eventustest.Do1((*account).Lengthen, words))
 			},
 			[]string{"law broken: a read model depends on its events alone", "eventustest.ForProjection(t, accounts, openHasty(t)).", "renamed{Name: ", ".Then(row{Renamed: 1})"}},
+		"events and rows that no expression makes": {
+			func(t testing.TB) {
+				eventustest.CheckProjection(t, hosts, openSites, eventustest.Do1((*host).Move, rapid.Just(netip.MustParseAddr("192.0.2.1"))))
+			},
+			[]string{"GivenStored(\"host.moved\", `{\"To\":\"192.0.2.1\"}`)", "Then(*new(site) /* replace by: eventustest_test.site{At: netip.Addr{"}},
 	} {
 		t.Run(name, c.check)
 	}
+}
+
+// host has an event whose field keeps its parts to itself.
+type (
+	hostEvent interface{ eventus.Event[netip.Addr] }
+	relocated struct{ To netip.Addr }
+	host      struct {
+		eventus.Aggregate[netip.Addr, hostEvent]
+	}
+	site struct {
+		At    netip.Addr
+		Moves int
+	}
+)
+
+func (e relocated) Apply(s *netip.Addr) { *s = e.To }
+
+func (h *host) Move(to netip.Addr) error {
+	h.Record(relocated{to})
+	return nil
+}
+
+var hosts = eventus.Define("host", eventus.New[host], eventus.Type[relocated]("host.moved"))
+
+// openSites counts at once, and not in the transaction.
+func openSites(testing.TB) eventustest.ReadModel[*memory.Tx, hostEvent, site] {
+	var kept site
+	return eventustest.Projection(memory.New(), consume.HandlerFunc[*memory.Tx, hostEvent](func(_ context.Context, _ *memory.Tx, m eventus.Message[hostEvent]) error {
+		kept = site{m.Event.(relocated).To, kept.Moves + 1}
+		return nil
+	}), func(context.Context, string) (site, error) { return kept, nil })
 }
 
 // What a history opens, it closes before the next one begins.

@@ -243,3 +243,10 @@ func typeChecker(t *testing.T) func(test string) error {
 		return err
 	}
 }
+
+func TestAReportWithoutTheSourceSaysSo(t *testing.T) {
+	want := "As a test, with the names of packages, as its file was not found:\n\neventustest.For"
+	if got := eventustest.ReportAt(filepath.Join(t.TempDir(), "gone_test.go")); !strings.HasSuffix(got, want) {
+		t.Errorf("got %q", got)
+	}
+}
