@@ -92,6 +92,10 @@ func (l *Laws[S, E, A]) Check(t testing.TB) {
 	if trouble != "" {
 		t.Fatal(trouble)
 	}
+	more, f := l.settle(t, counts, uses)
+	if f != nil {
+		t.Fatal(f.report(l.at))
+	}
 	if v, given := l.writes(uses); v != nil {
 		t.Fatal(l.failure(v, given, nil, nil).report(l.at))
 	}
@@ -104,7 +108,7 @@ func (l *Laws[S, E, A]) Check(t testing.TB) {
 	if _, real := t.(*testing.T); !real {
 		t.Log("no other times were tried: that takes a *testing.T")
 	}
-	t.Logf("%d histories kept the laws; %s", histories, l.told(counts))
+	t.Logf("%d histories kept the laws; %s", histories+more, l.told(counts))
 	l.tellUnknown(t, uses)
 }
 
@@ -132,7 +136,10 @@ func (l *Laws[S, E, A]) tellUnknown(t testing.TB, uses *uses) {
 	for _, name := range unreadable(l.definition) {
 		t.Logf("%s: no form that was made up could be read, so that its upcast is not tested; give one by GivenStored", name)
 	}
+	for _, f := range uses.doubtful() {
+		t.Logf("%s made no difference to the state in %d tries, which are too few to take it for forgotten", f.field, f.tries)
+	}
 	for _, field := range uses.endless {
-		t.Logf("%s: Apply did not come to an end within %s with a made-up value of the field %s, and was left running", field.event, patience, field.path)
+		t.Logf("Apply did not come to an end within %s with a made-up value of %s, and was left running", patience, field)
 	}
 }

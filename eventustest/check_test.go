@@ -2,7 +2,6 @@ package eventustest_test
 
 import (
 	"errors"
-	"flag"
 	"fmt"
 	"strings"
 	"testing"
@@ -58,6 +57,11 @@ func TestChecksThatFail(t *testing.T) {
 				eventustest.Check(t, eventus.Define("account", func() *account { return only }, eventus.Type[renamed]("account.renamed")), rename)
 			},
 			[]string{"makes aggregates of account returns the same one each time"}},
+		"a command that is never accepted": {
+			func(t testing.TB) {
+				eventustest.Check(t, accounts, open, eventustest.Do(func(*account) error { return errSame }))
+			},
+			[]string{"was never accepted, so what it does was not tested", `at first because "same name"`}},
 		"a command that panics": {
 			func(t testing.TB) { eventustest.Check(t, accounts, open, eventustest.Do((*account).Panic)) },
 			[]string{"does not panic", "at the disco", "check_test.go", "When((*account).Panic).\n\t\tThenLaws()"}},
@@ -93,20 +97,6 @@ func TestChecksThatFail(t *testing.T) {
 	} {
 		t.Run(name, c.check)
 	}
-}
-
-func TestACommandThatIsNeverAccepted(t *testing.T) {
-	checks := flag.Lookup("rapid.checks").Value.String()
-	defer flag.Set("rapid.checks", checks)
-	if err := flag.Set("rapid.checks", "1000"); err != nil {
-		t.Fatal(err)
-	}
-	failing{
-		func(t testing.TB) {
-			eventustest.Check(t, accounts, eventustest.Do1((*account).Open, words), eventustest.Do(func(*account) error { return errSame }))
-		},
-		[]string{"was never accepted, so what it does was not tested", `at first because "same name"`},
-	}.check(t)
 }
 
 // An old form with a field that is left out on purpose.

@@ -15,6 +15,13 @@ import (
 // that leads to it.
 type fieldName struct{ event, path string }
 
+func (f fieldName) String() string {
+	if f.path == "" {
+		return f.event
+	}
+	return "the field " + f.path + " of " + f.event
+}
+
 // drops are fields that make no difference on purpose.
 type drops map[fieldName]bool
 

@@ -420,6 +420,13 @@ type addedTo struct {
 
 func (e addedTo) Apply(s *totals) { s.Total = e.Total }
 
+type titled struct {
+	Name string
+	Note string // which Apply forgets
+}
+
+func (e titled) Apply(s *string) { *s = e.Name }
+
 func TestFaultsThatWereMissed(t *testing.T) {
 	seen := make(map[string]int)
 	for name, c := range map[string]failing{
@@ -474,6 +481,17 @@ func TestFaultsThatWereMissed(t *testing.T) {
 				}, few))
 			},
 			[]string{"a command that is retried after a conflict decides on fresh state", "Total"}},
+		"a field of an event that is rare": {
+			func(t testing.TB) {
+				eventustest.Check(t, things(eventus.Type[titled]("titled")), eventustest.Do3(func(a *thing[string], name, note string, n int) error {
+					if n != 60 {
+						return errors.New("not now")
+					}
+					a.Record(titled{name, note})
+					return nil
+				}, words, words, rapid.IntRange(0, 99)))
+			},
+			[]string{"the field Note of titled makes no difference"}},
 		"a field that is not there is not dropped": {
 			func(t testing.TB) {
 				eventustest.LawsOf(things(eventus.Type[rolled]("rolled")), eventustest.Do(roll)).Drops("rolled", "Eye").Check(t)

@@ -65,6 +65,19 @@ func (u *uses) next(name, path string, given []store.Event) *use {
 	return f
 }
 
+// doubtful lists the fields that made no difference in the few times they were
+// tried.
+func (u *uses) doubtful() (all []*use) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	for _, field := range sortedNames(maps.Keys(u.fields)) {
+		if f := u.fields[field]; !f.made && f.tries < fewestTries {
+			all = append(all, f)
+		}
+	}
+	return all
+}
+
 // note takes down what a try of a field was.
 func (u *uses) note(f *use, d difference) {
 	f.made = d != none
@@ -94,7 +107,7 @@ func (tr *trial[S, E, A]) observe(u *uses) {
 	}
 }
 
-// forgotten returns the shortest history of a field that never made a
+// unusedField returns the shortest history of a field that never made a
 // difference, if there is one.
 func (l *Laws[S, E, A]) unusedField(u *uses) (field fieldName, given []store.Event) {
 	u.mu.Lock()
@@ -303,7 +316,7 @@ func unused(f fieldName) *violation {
 	if f.path == "" {
 		return broken(lawUsed, "%s never changes the state; let Apply keep what it tells, or say LawsOf(...).Drops(%q, \"\")", f.event, f.event)
 	}
-	return broken(lawUsed, "the field %s of %s makes no difference to the state for any value that was tried; let Apply keep it, or, where the event carries it for others, or where it does make a difference, say LawsOf(...).Drops(%q, %q)", f.path, f.event, f.event, f.path)
+	return broken(lawUsed, "%s makes no difference to the state for any value that was tried; let Apply keep it, or, where the event carries it for others, or where it does make a difference, say LawsOf(...).Drops(%q, %q)", f, f.event, f.path)
 }
 
 // forgotten writes a field that makes no difference as a test.
