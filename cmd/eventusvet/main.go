@@ -1,13 +1,15 @@
 // Eventusvet finds mistakes in programs on Eventus that the compiler lets pass
 // and a test may not meet. It runs under go vet, or alone:
 //
-//	go install github.com/eventus-go/eventus/cmd/eventusvet@latest
-//	go vet -vettool=$(which eventusvet) ./...
-//	eventusvet ./...
+//	go get -tool github.com/eventus-go/eventus/cmd/eventusvet
+//	go vet -vettool=$(go tool -n eventusvet) ./...
+//	go tool eventusvet ./...
+//
+// So its version is that of the library, as go.mod has it.
 //
 // Under go vet, what did not change is not looked at again, and the checks of go
 // vet itself do not run: keep a plain go vet beside it. Its analyzers, of which
-// "eventusvet help NAME" tells all, are
+// "go tool eventusvet help NAME" tells all, are
 //
 //	impure    an Apply that does not depend on state and event alone: it reads
 //	          the clock, a random source, the environment or a variable that may
