@@ -120,7 +120,7 @@ func barren[X any](g *rapid.Generator[X]) (trouble string) {
 
 // wrong says what keeps the command from being used, with its name.
 func (c Command[A]) wrong() string {
-	if c.function == nil || reflect.ValueOf(c.function).IsNil() {
+	if absent(c.function) {
 		return fmt.Sprintf("a command of %v has no function; give one to Do", reflect.TypeFor[A]())
 	}
 	if trouble := c.trouble(); trouble != "" {

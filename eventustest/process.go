@@ -87,6 +87,7 @@ type HandlerScenario[E any] struct {
 	handler  eventus.Handler[E]
 	sent     *Sent
 	came     bool
+	checked  bool
 	err      error
 }
 
@@ -100,7 +101,18 @@ type HandlerScenario[E any] struct {
 //		When(SoldOut{}).
 //		Then(PlaceOrder{Product: eventustest.ID})
 func ForHandler[E any](t testing.TB, source Source[E], handler eventus.Handler[E], sent *Sent) *HandlerScenario[E] {
-	return &HandlerScenario[E]{t: t, messages: newMessages(t, source), handler: handler, sent: sent}
+	t.Helper()
+	switch {
+	case absent(source):
+		t.Fatal("no table of events; give a definition, or what eventus.Foreign returns")
+	case absent(handler):
+		t.Fatal("the handler is nil")
+	case sent == nil:
+		t.Fatal("nothing notes what is sent; give the address of the Sent that the handler writes to")
+	}
+	s := &HandlerScenario[E]{t: t, messages: newMessages(t, source), handler: handler, sent: sent}
+	mustEnd(t, &s.checked)
+	return s
 }
 
 // Of says which aggregate the next messages are about; [ID] in the beginning.
@@ -189,4 +201,5 @@ func (s *HandlerScenario[E]) asked() {
 	if !s.came {
 		s.t.Fatal("no message came; call When before Then")
 	}
+	s.checked = true
 }

@@ -95,6 +95,7 @@ type ProjectionScenario[Tx, E, V any] struct {
 	messages messages[E]
 	model    ReadModel[Tx, E, V]
 	history  []eventus.Message[E]
+	checked  bool
 	err      error // why a message was refused
 }
 
@@ -107,7 +108,16 @@ type ProjectionScenario[Tx, E, V any] struct {
 //		Given(Created{"Widget", eur(1299)}, Renamed{"Gadget"}).
 //		Then(View{ID: eventustest.ID, Name: "Gadget", Price: eur(1299)})
 func ForProjection[Tx, E, V any](t testing.TB, source Source[E], model ReadModel[Tx, E, V]) *ProjectionScenario[Tx, E, V] {
-	return &ProjectionScenario[Tx, E, V]{t: t, messages: newMessages(t, source), model: model}
+	t.Helper()
+	switch {
+	case absent(source):
+		t.Fatal("no table of events; give a definition, or what eventus.Foreign returns")
+	case model.once == nil:
+		t.Fatal("no read model; give what Projection returns")
+	}
+	s := &ProjectionScenario[Tx, E, V]{t: t, messages: newMessages(t, source), model: model}
+	mustEnd(t, &s.checked)
+	return s
 }
 
 // Of says which aggregate the next Given and Then are about; [ID] in the
@@ -173,6 +183,7 @@ func (s *ProjectionScenario[Tx, E, V]) Then(want V) {
 // ThenModel hands what the read model has for the aggregate to check.
 func (s *ProjectionScenario[Tx, E, V]) ThenModel(check func(t testing.TB, model V)) {
 	s.t.Helper()
+	s.checked = true
 	if s.err != nil {
 		s.t.Fatalf("a message was refused: %v", s.err)
 	}
@@ -205,6 +216,7 @@ func (s *ProjectionScenario[Tx, E, V]) ThenModel(check func(t testing.TB, model 
 // that reason.
 func (s *ProjectionScenario[Tx, E, V]) ThenError(target error) {
 	s.t.Helper()
+	s.checked = true
 	err := s.err
 	if err == nil {
 		_, err = s.model.read(context.Background(), s.messages.id)

@@ -133,6 +133,14 @@ func TestProjectionsThatDoNotHold(t *testing.T) {
 				eventustest.ForProjection(t, accounts, openCorrect(t)).GivenStored("account.renamed", "{")
 			},
 			[]string{"a message cannot be read"}},
+		"a projection without Then": {
+			func(t testing.TB) { eventustest.ForProjection(t, accounts, openCorrect(t)).Given(opened{}) },
+			[]string{"nothing was checked: a sentence was begun and has no Then"}},
+		"no read model": {
+			func(t testing.TB) {
+				eventustest.ForProjection(t, accounts, eventustest.ReadModel[*memory.Tx, event, row]{})
+			},
+			[]string{"no read model; give what Projection returns"}},
 		"a check without commands": {
 			func(t testing.TB) { eventustest.CheckProjection(t, accounts, openCorrect) },
 			[]string{"no commands of account"}},
@@ -288,6 +296,20 @@ func TestHandlersThatDoNotHold(t *testing.T) {
 				eventustest.ForHandler(t, accounts, h, &sent).When(renamed{"b"}).When(renamed{"b"})
 			},
 			[]string{"one When"}},
+		"a handler without Then": {
+			func(t testing.TB) { eventustest.ForHandler(t, accounts, h, &sent).When(opened{Name: "a"}) },
+			[]string{"nothing was checked: a sentence was begun and has no Then"}},
+		"no handler": {
+			func(t testing.TB) {
+				eventustest.ForHandler(t, accounts, eventus.HandlerFunc[event](nil), &sent)
+			},
+			[]string{"the handler is nil"}},
+		"no definition": {
+			func(t testing.TB) { eventustest.ForHandler[event](t, nil, h, &sent) },
+			[]string{"no table of events; give a definition"}},
+		"nothing that notes": {
+			func(t testing.TB) { eventustest.ForHandler(t, accounts, h, nil) },
+			[]string{"give the address of the Sent that the handler writes to"}},
 		"Then without When": {
 			func(t testing.TB) { eventustest.ForHandler(t, accounts, h, &sent).ThenNothing() },
 			[]string{"call When before Then"}},

@@ -52,7 +52,18 @@ func For[S any, E eventus.Event[S], A Aggregate[S, E]](t testing.TB, definition 
 	if oneForAll(definition) {
 		t.Fatal(oneForAllCure(definition))
 	}
-	return &Scenario[S, E, A]{t: t, trial: newTrial(definition, ID), dropped: make(drops)}
+	s := &Scenario[S, E, A]{t: t, trial: newTrial(definition, ID), dropped: make(drops)}
+	mustEnd(t, &s.checked)
+	return s
+}
+
+// mustEnd fails a test that begins a sentence and does not end it.
+func mustEnd(t testing.TB, checked *bool) {
+	t.Cleanup(func() {
+		if !*checked && !t.Failed() {
+			t.Error("nothing was checked: a sentence was begun and has no Then")
+		}
+	})
 }
 
 // Of gives the aggregate an id, where it matters; without, it is [ID].
@@ -125,11 +136,6 @@ func (s *Scenario[S, E, A]) When(decide func(A) error) *Scenario[S, E, A] {
 		s.t.Fatal("the decision is nil; give a function of the aggregate")
 	}
 	s.decide = decide
-	s.t.Cleanup(func() {
-		if !s.checked && !s.t.Failed() {
-			s.t.Error("nothing was checked; call Then, ThenNothing, ThenError or ThenState after When")
-		}
-	})
 	var v *violation
 	s.outcome, v = s.trial.decide(decide)
 	s.lawful(v)

@@ -211,7 +211,7 @@ func TestSentencesThatDoNotHold(t *testing.T) {
 			[]string{"given event 1 (account.lossy) loses something when it is stored", "kept is not exported"}},
 		"When without Then": {
 			func(t testing.TB) { eventustest.For(t, accounts).When(renameTo("b")) },
-			[]string{"nothing was checked; call Then"}},
+			[]string{"nothing was checked: a sentence was begun and has no Then"}},
 		"Then without When": {
 			func(t testing.TB) { eventustest.For(t, accounts).Given(opened{Name: "a"}).ThenNothing() },
 			[]string{"call When before Then"}},
