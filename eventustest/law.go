@@ -38,10 +38,11 @@ const (
 type violation struct {
 	law    law
 	detail string
+	slow   bool // it takes so long to show that no smaller history is sought
 }
 
 func broken(l law, format string, args ...any) *violation {
-	return &violation{l, strings.TrimRight(fmt.Sprintf(format, args...), "\n")}
+	return &violation{law: l, detail: strings.TrimRight(fmt.Sprintf(format, args...), "\n")}
 }
 
 // Error returns the sentence and what shows that it does not hold.

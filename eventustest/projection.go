@@ -3,6 +3,7 @@ package eventustest
 import (
 	"context"
 	"errors"
+	"fmt"
 	"testing"
 	"time"
 
@@ -38,25 +39,39 @@ func Projection[Tx, E, V any](inbox store.Inbox[Tx], handler consume.Handler[Tx,
 const consumer = "eventustest"
 
 // rollback is an inbox that can fail at the end of a transaction, as a database
-// does whose server goes away.
+// does whose server goes away. Nothing passes here by itself, as it does in
+// production, where other writers go on: each error is the last.
 type rollback[Tx any] struct {
 	store.Inbox[Tx]
 	fail bool
 }
 
-var errRolledBack = errors.New("rolled back by the test")
+var (
+	errRolledBack = errors.New("rolled back by the test")
+	errStuck      = errors.New("the database is kept waiting; look for writes outside of the transaction, which wait for its end")
+)
 
 func (r *rollback[Tx]) InTx(ctx context.Context, f func(ctx context.Context, tx Tx) error) error {
-	return r.Inbox.InTx(ctx, func(ctx context.Context, tx Tx) error {
+	err := r.Inbox.InTx(ctx, func(ctx context.Context, tx Tx) error {
 		if err := f(ctx, tx); err != nil || !r.fail {
 			return err
 		}
 		return errRolledBack
 	})
+	if err != nil && (r.Transient(err) || ctx.Err() != nil) {
+		err = fmt.Errorf("%w: %w", err, errStuck)
+	}
+	return consume.Permanent(err)
 }
+
+// longestWait is how long the handling of a message may take: more than a
+// database waits for a lock.
+const longestWait = 30 * time.Second
 
 // deliver hands a message to the projection, once.
 func (m ReadModel[Tx, E, V]) deliver(ctx context.Context, message eventus.Message[E]) error {
+	ctx, cancel := context.WithTimeout(ctx, longestWait)
+	defer cancel()
 	return m.once.Handle(ctx, message)
 }
 
@@ -64,11 +79,10 @@ func (m ReadModel[Tx, E, V]) deliver(ctx context.Context, message eventus.Messag
 func (m ReadModel[Tx, E, V]) attempt(ctx context.Context, message eventus.Message[E]) error {
 	m.inbox.fail = true
 	defer func() { m.inbox.fail = false }()
-	err := m.once.Handle(ctx, message)
-	if errors.Is(err, errRolledBack) {
-		return nil
+	if err := m.deliver(ctx, message); !errors.Is(err, errRolledBack) {
+		return err
 	}
-	return err
+	return nil
 }
 
 // reset empties the read model, as the first half of a rebuild does. It reports
@@ -159,7 +173,9 @@ func (s *ProjectionScenario[Tx, E, V]) handle(m eventus.Message[E]) {
 	if s.err != nil {
 		s.t.Fatalf("%s version %d comes after a message that was refused: %v", m.Stream, m.Version, s.err)
 	}
-	_ = s.model.attempt(ctx, m) // an error of the handler comes again
+	if err := s.model.attempt(ctx, m); errors.Is(err, errStuck) {
+		s.t.Fatalf("%s version %d, %s: %v", m.Stream, m.Version, m.Type, err)
+	} // any other error comes again
 	if s.err = s.model.deliver(ctx, m); s.err != nil {
 		return
 	}

@@ -2,6 +2,7 @@ package eventustest
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"reflect"
 	"slices"
@@ -19,7 +20,7 @@ import (
 // the same messages, fed once and in order; and the same again after a rebuild,
 // when the projection has a method Reset(ctx, tx) error.
 //
-// open returns a read model that is empty. It is called twice for each history;
+// open returns a read model that is empty. It is called twice for each history, and once before;
 // what it registers by Cleanup runs at the end of the history.
 //
 // The test fails with the smallest history found, written as a scenario of
@@ -35,6 +36,12 @@ func CheckProjection[S any, E eventus.Event[S], A Aggregate[S, E], Tx, V any](t 
 	}
 	if open == nil {
 		t.Fatal("no read model; give a function that opens one")
+	}
+	first := &scope{TB: t}
+	given := open(first).once != nil
+	first.end()
+	if !given {
+		t.Fatal("the function that opens the read model returns none; let it return what Projection does")
 	}
 	counts := make(counts, len(commands))
 	histories, trouble := search(t, at, func(rt *rapid.T) (string, func() *failure) {
@@ -60,7 +67,7 @@ func CheckProjection[S any, E eventus.Event[S], A Aggregate[S, E], Tx, V any](t 
 			return &failure{v, func(s *source) string {
 				in := &scope{TB: t}
 				defer in.end()
-				return writeFed(s, v.law, definition, order, func() ReadModel[Tx, E, V] { return open(in) })
+				return writeFed(s, v, definition, order, func() ReadModel[Tx, E, V] { return open(in) })
 			}}
 		}
 	})
@@ -170,7 +177,9 @@ func troubles(t *rapid.T, n int) []trouble {
 func (f *feed[Tx, E, V]) run(messages, order []eventus.Message[E], troubles []trouble) *violation {
 	ctx := context.Background()
 	refused := func(m eventus.Message[E], err error) *violation {
-		return broken(lawOnce, "%s version %d, %s, is refused: %v", m.Stream, m.Version, m.Type, err)
+		v := broken(lawOnce, "%s version %d, %s, is refused: %v", m.Stream, m.Version, m.Type, err)
+		v.slow = errors.Is(err, errStuck)
+		return v
 	}
 	for _, m := range messages {
 		if err := f.ordered.deliver(ctx, m); err != nil {
@@ -227,7 +236,7 @@ func (f *feed[Tx, E, V]) compare(ctx context.Context, l law) *violation {
 
 // writeFed writes messages as a scenario, with what the read model has of each
 // aggregate, when it is fed with that alone, as what is wanted.
-func writeFed[Tx, E, V any](s *source, l law, source Source[E], order []eventus.Message[E], open func() ReadModel[Tx, E, V]) string {
+func writeFed[Tx, E, V any](s *source, v *violation, source Source[E], order []eventus.Message[E], open func() ReadModel[Tx, E, V]) string {
 	given, of := &sentence{source: s}, ""
 	given.call("given := %s(t, %s, %s(t))", s.ours("ForProjection"), s.definition(source.Stream("").Category), s.opener())
 	for _, m := range order {
@@ -240,6 +249,9 @@ func writeFed[Tx, E, V any](s *source, l law, source Source[E], order []eventus.
 	}
 	lines := []string{given.text()}
 	for _, id := range ids {
+		if v.slow {
+			break
+		}
 		if has, err := alone(open(), order, id); err == nil {
 			lines = append(lines, fmt.Sprintf("given.Of(%q).Then(%s)", id, s.expression(has, reflect.TypeFor[V]())))
 		}
@@ -247,7 +259,7 @@ func writeFed[Tx, E, V any](s *source, l law, source Source[E], order []eventus.
 	if len(lines) == 1 { // nothing can be read, as after an event that is refused
 		lines = append(lines, fmt.Sprintf("given.Of(%q).ThenModel(func(%s, %s) {})", of, s.qualified("testing", "testing", "TB"), s.printer().typeName(reflect.TypeFor[V]())))
 	}
-	return writeTest(s, l, strings.Join(lines, "\n"))
+	return writeTest(s, v.law, strings.Join(lines, "\n"))
 }
 
 // alone returns what a read model has for an aggregate when there is no other.

@@ -2,8 +2,11 @@ package eventustest_test
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"net/netip"
+	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -11,6 +14,8 @@ import (
 	"github.com/eventus-go/eventus/consume"
 	"github.com/eventus-go/eventus/eventustest"
 	"github.com/eventus-go/eventus/store/memory"
+	"github.com/eventus-go/eventus/store/sqlite"
+	_ "modernc.org/sqlite"
 	"pgregory.net/rapid"
 )
 
@@ -159,6 +164,11 @@ func TestProjectionsThatDoNotHold(t *testing.T) {
 				eventustest.CheckProjection(t, accounts, openHasty, eventustest.Do1((*account).Open, words), eventustest.Do1((*account).Lengthen, words))
 			},
 			[]string{"law broken: a read model depends on its events alone", "eventustest.ForProjection(t, accounts, openHasty(t)).", "renamed{Name: ", ".Then(row{Renamed: 1})"}},
+		"a check whose read model is none": {
+			func(t testing.TB) {
+				eventustest.CheckProjection(t, accounts, func(testing.TB) (m eventustest.ReadModel[*memory.Tx, event, row]) { return m }, eventustest.Do1((*account).Open, words))
+			},
+			[]string{"let it return what Projection does"}},
 		"events and rows that no expression makes": {
 			func(t testing.TB) {
 				eventustest.CheckProjection(t, hosts, openSites, eventustest.Do1((*host).Move, rapid.Just(netip.MustParseAddr("192.0.2.1"))))
@@ -167,6 +177,53 @@ func TestProjectionsThatDoNotHold(t *testing.T) {
 	} {
 		t.Run(name, c.check)
 	}
+}
+
+// openOutside writes beside the transaction of its inbox, which holds the lock.
+func openOutside(t testing.TB) eventustest.ReadModel[*sql.Tx, event, int] {
+	db, err := sql.Open("sqlite", strings.Replace(sqlite.DSN(filepath.Join(t.TempDir(), "outside.db")), "busy_timeout(10000)", "busy_timeout(200)", 1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = db.Close() })
+	inbox, err := sqlite.Open(t.Context(), db)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := db.Exec("CREATE TABLE counts (n INTEGER)"); err != nil {
+		t.Fatal(err)
+	}
+	return eventustest.Projection(inbox, consume.HandlerFunc[*sql.Tx, event](func(ctx context.Context, _ *sql.Tx, _ eventus.Message[event]) error {
+		_, err := db.ExecContext(ctx, "INSERT INTO counts VALUES (1)")
+		return err
+	}), func(ctx context.Context, _ string) (n int, err error) {
+		err = db.QueryRowContext(ctx, "SELECT count(*) FROM counts").Scan(&n)
+		return n, err
+	})
+}
+
+// What waits for the end of the transaction that it is called in would wait for
+// ever.
+func TestAProjectionThatWaitsForItself(t *testing.T) {
+	failing{
+		func(t testing.TB) {
+			eventustest.ForProjection(t, accounts, openOutside(t)).Given(opened{Name: "a"}).Then(1)
+		},
+		[]string{"database is locked", "look for writes outside of the transaction"},
+	}.check(t)
+	failing{
+		func(t testing.TB) {
+			eventustest.CheckProjection(t, accounts, openOutside, eventustest.Do1((*account).Open, words))
+		},
+		[]string{"law broken: a read model depends on its events alone", "look for writes outside of the transaction", "eventustest.ForProjection(t, accounts, openOutside(t))"},
+	}.check(t)
+	failing{
+		func(t testing.TB) {
+			patient := eventustest.Projection(memory.New(), handle(func(context.Context, *memory.Tx, eventus.Message[event]) error { return consume.Transient(errMissing) }), make(rows).get)
+			eventustest.ForProjection(t, accounts, patient).Given(opened{Name: "a"}).Then(row{})
+		},
+		[]string{"a message was refused: missing"},
+	}.check(t)
 }
 
 // host has an event whose field keeps its parts to itself.

@@ -59,7 +59,10 @@ func search(t testing.TB, at place, property func(*rapid.T) (key string, try fun
 		histories++
 		key, try := property(rt)
 		f, tried := known[key]
-		if !tried {
+		switch {
+		case found != nil && found.slow:
+			f = found
+		case !tried:
 			f = try()
 		}
 		if f != nil || len(known) > 0 {
