@@ -32,7 +32,16 @@ type filler struct {
 
 func (f *filler) fill(v reflect.Value, path string, seen []reflect.Type) {
 	t := v.Type()
-	if !v.CanSet() || slices.Contains(seen, t) {
+	if slices.Contains(seen, t) {
+		return
+	}
+	if isStruct(t) { // what is embedded may be settable in parts alone
+		for i := range v.NumField() {
+			f.fill(v.Field(i), under(path, t.Field(i).Name), append(seen, t))
+		}
+		return
+	}
+	if !v.CanSet() {
 		return
 	}
 	if opaque(t) {
@@ -43,7 +52,7 @@ func (f *filler) fill(v reflect.Value, path string, seen []reflect.Type) {
 		return
 	}
 	switch v.Kind() {
-	case reflect.Struct, reflect.Array, reflect.Slice, reflect.Pointer, reflect.Map:
+	case reflect.Array, reflect.Slice, reflect.Pointer, reflect.Map:
 		f.fillWhole(v, path, append(seen, t))
 		return
 	}
@@ -67,10 +76,6 @@ func (f *filler) fill(v reflect.Value, path string, seen []reflect.Type) {
 func (f *filler) fillWhole(v reflect.Value, path string, seen []reflect.Type) {
 	t := v.Type()
 	switch v.Kind() {
-	case reflect.Struct:
-		for i := range v.NumField() {
-			f.fill(v.Field(i), under(path, t.Field(i).Name), seen)
-		}
 	case reflect.Slice:
 		v.Set(reflect.MakeSlice(t, 2, 2))
 		fallthrough

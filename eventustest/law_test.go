@@ -427,6 +427,15 @@ type titled struct {
 
 func (e titled) Apply(s *string) { *s = e.Name }
 
+type audit struct{ By string }
+
+type audited struct {
+	audit // which Apply forgets
+	N     int
+}
+
+func (e audited) Apply(s *diceState) { s.Sum += e.N }
+
 func TestFaultsThatWereMissed(t *testing.T) {
 	seen := make(map[string]int)
 	for name, c := range map[string]failing{
@@ -481,6 +490,14 @@ func TestFaultsThatWereMissed(t *testing.T) {
 				}, few))
 			},
 			[]string{"a command that is retried after a conflict decides on fresh state", "Total"}},
+		"a field of an embedded struct that is not exported": {
+			func(t testing.TB) {
+				eventustest.Check(t, things(eventus.Type[audited]("audited")), eventustest.Do2(func(a *thing[diceState], n int, by string) error {
+					a.Record(audited{audit{by}, n})
+					return nil
+				}, few, words))
+			},
+			[]string{"the field audit.By of audited makes no difference"}},
 		"a field of an event that is rare": {
 			func(t testing.TB) {
 				eventustest.Check(t, things(eventus.Type[titled]("titled")), eventustest.Do3(func(a *thing[string], name, note string, n int) error {

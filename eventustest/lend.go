@@ -43,7 +43,7 @@ type copier map[reference]reflect.Value
 
 // own replaces what a settable value refers to by copies.
 func (c copier) own(v reflect.Value) {
-	if !v.CanSet() || v.Type() == timeType {
+	if v.Type() == timeType || !v.CanSet() && v.Kind() != reflect.Struct {
 		return
 	}
 	switch v.Kind() {

@@ -13,7 +13,7 @@ func withRoom[E any](v E) E {
 
 func addRoom(v reflect.Value, depth int) {
 	const room = 2
-	if depth > deepest || !v.CanSet() {
+	if depth > deepest || !v.CanSet() && v.Kind() != reflect.Struct {
 		return
 	}
 	switch v.Kind() {

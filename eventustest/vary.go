@@ -29,8 +29,7 @@ func parts(v reflect.Value, visit func(part)) { walk(v, "", nil, visit) }
 func walk(v reflect.Value, path string, seen []reflect.Type, visit func(part)) {
 	t := v.Type()
 	switch {
-	case !v.CanSet():
-	case isStruct(t):
+	case isStruct(t): // what is embedded may be settable in parts alone
 		if slices.Contains(seen, t) {
 			return
 		}
@@ -38,7 +37,7 @@ func walk(v reflect.Value, path string, seen []reflect.Type, visit func(part)) {
 		for i := range v.NumField() {
 			walk(v.Field(i), under(path, t.Field(i).Name), seen, visit)
 		}
-	default:
+	case v.CanSet():
 		visit(part{path: path, v: v})
 		if isList(t) && v.Len() > 1 {
 			visit(part{path: path + second, v: v, second: true})
