@@ -134,7 +134,7 @@ func readContract(text string) (*contract, error) {
 			continue
 		}
 		if !isLine(line) {
-			return nil, fmt.Errorf("line %d: it is no text", number)
+			return nil, spoilt(number, errors.New("it is no text"))
 		}
 		var err error
 		word, rest, _ := strings.Cut(strings.TrimSpace(line), " ")
@@ -147,33 +147,50 @@ func readContract(text string) (*contract, error) {
 		case word == "category":
 			c.category = rest
 		case slices.Contains([]string{kindEvent, kindUpcast, kindState}, word):
+			next := block{kind: word, name: rest}
 			if err = c.whole(); (rest == "") != (word == kindState) {
-				err = fmt.Errorf("an event without its name, or a state with one")
+				err = errors.New("an event without its name, or a state with one")
+			} else if c.find(next) != nil {
+				err = fmt.Errorf("%s is there twice", line)
 			}
-			c.blocks = append(c.blocks, block{kind: word, name: rest})
+			c.blocks = append(c.blocks, next)
 		default:
 			err = fmt.Errorf("%q is no part of a contract", word)
 		}
+		if errors.Is(err, errNewer) {
+			return nil, err
+		}
 		if err != nil {
-			return nil, fmt.Errorf("line %d: %w", number, err)
+			return nil, spoilt(number, err)
 		}
 	}
-	if format == 0 || c.category == "" || len(c.blocks) == 0 {
-		return nil, fmt.Errorf("line %d: the file ends before the contract is whole", number)
+	if err := lines.Err(); err != nil {
+		return nil, spoilt(number, err)
+	}
+	if n := len(c.blocks); n == 0 || c.blocks[n-1].kind != kindState || c.category == "" {
+		return nil, spoilt(number, errors.New("the file ends before the contract is whole"))
 	}
 	if err := c.whole(); err != nil {
-		return nil, fmt.Errorf("line %d: %w", number, err)
+		return nil, spoilt(number, err)
 	}
-	return c, lines.Err()
+	return c, nil
 }
 
-// whole checks that it is said of each sample of the last block what it is read
-// as.
+// spoilt says where a file is no contract, and the cure.
+func spoilt(line int, err error) error {
+	return fmt.Errorf("line %d: %w; the file is spoilt, take it from version control again", line, err)
+}
+
+// whole checks that the last block has its samples, and that it is said of each
+// what it is read as.
 func (c *contract) whole() error {
 	if len(c.blocks) == 0 {
 		return nil
 	}
 	last := c.blocks[len(c.blocks)-1]
+	if last.kind == kindEvent && len(last.samples) == 0 {
+		return fmt.Errorf("the event %s has no sample", last.name)
+	}
 	for _, s := range last.samples {
 		if s.reads == "" {
 			return fmt.Errorf("it is not said what a sample of %s is read as", last.name)
@@ -182,13 +199,15 @@ func (c *contract) whole() error {
 	return nil
 }
 
+var errNewer = errors.New("the contract is of a newer release of Eventus; upgrade the one that reads it")
+
 func formatOf(word, rest string) (int, error) {
 	format, err := strconv.Atoi(rest)
 	switch {
 	case word != "contract" || err != nil || format < 1:
 		return 0, fmt.Errorf("want %q, have %q", fmt.Sprintf("contract %d", contractFormat), word+" "+rest)
 	case format > contractFormat:
-		return 0, fmt.Errorf("the contract is of format %d, and this release of Eventus reads %d; upgrade it", format, contractFormat)
+		return 0, fmt.Errorf("%w (it is of format %d, and this release reads %d)", errNewer, format, contractFormat)
 	}
 	return format, nil
 }
@@ -205,8 +224,11 @@ func (c *contract) readDetail(line string) error {
 	case "sample:":
 		contentType, data, _ := strings.Cut(rest, " ")
 		data, err := unarmoured(strings.TrimSpace(data))
-		if err != nil || contentType == "" || data == "" && !strings.HasSuffix(rest, base64Mark) {
-			return fmt.Errorf("a sample without its data: %v", err)
+		if err == nil && (contentType == "" || data == "" && !strings.HasSuffix(rest, base64Mark)) {
+			err = errors.New("it has none")
+		}
+		if err != nil {
+			return fmt.Errorf("a sample without its data: %w", err)
 		}
 		last.samples = append(last.samples, sample{contentType: contentType, data: data})
 	case "as:", "reads:":

@@ -191,6 +191,29 @@ func TestASampleThatIsGiven(t *testing.T) {
 	eventustest.Contract(t, asking, path, picky{"please"})
 }
 
+// An old form that is read in one way alone has the samples that are put into
+// the file.
+func TestAnOldFormThatNothingMadeUpIs(t *testing.T) {
+	strict := eventus.Define("parcel", eventus.New[parcels], eventus.Type[sentTo]("parcel.sent"),
+		eventus.Upcast("parcel.sent.v0", func(old sentTo) sentTo {
+			name, ok := strings.CutPrefix(old.To, "#!?")
+			if !ok {
+				panic("no address")
+			}
+			return sentTo{name}
+		}))
+	path := contractOf(t, strict)
+	eventustest.Contract(t, strict, path)
+	text := strings.Replace(readFile(t, path), "\nstate", "  sample: application/json {\"to\":\"#!?x\"}\n  reads:  {}\n\nstate", 1)
+	if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	update(t, func() { eventustest.Contract(t, strict, path) })
+	if text := readFile(t, path); !strings.Contains(text, "{\"to\":\"#!?x\"}\n  as:     parcel.sent\n  reads:  {\"to\":\"x\"}") {
+		t.Error(text)
+	}
+}
+
 func TestBadContractFiles(t *testing.T) {
 	good := readFile(t, contractOf(t, first))
 	for name, c := range map[string]struct {
@@ -198,7 +221,7 @@ func TestBadContractFiles(t *testing.T) {
 		want []string
 	}{
 		"empty":                       {"", []string{"ends before the contract is whole", "take it from version control"}},
-		"of a newer format":           {strings.Replace(good, "contract 1", "contract 2", 1), []string{"line 5", "of format 2, and this release of Eventus reads 1; upgrade it"}},
+		"of a newer format":           {strings.Replace(good, "contract 1", "contract 2", 1), []string{"of a newer release of Eventus; upgrade the one that reads it (it is of format 2, and this release reads 1)"}},
 		"something else":              {"{}", []string{`line 1: want "contract 1", have "{} "`}},
 		"a word that is none":         {good + "evnet x\n", []string{`"evnet" is no part of a contract`}},
 		"a field without a type":      {strings.Replace(good, "  to  string", "  to", 1), []string{`line 9: the field "to" has no type`}},
@@ -210,6 +233,10 @@ func TestBadContractFiles(t *testing.T) {
 		"no text":                     {strings.Replace(good, "string", "str\x00ing", 1), []string{"it is no text"}},
 		"a merge conflict":            {strings.Replace(good, "\nevent", "\n<<<<<<< HEAD\nevent", 1), []string{`"<<<<<<<" is no part of a contract`}},
 		"cut":                         {good[:strings.Index(good, "\nevent")], []string{"ends before the contract is whole"}},
+		"cut behind a field":          {good[:strings.Index(good, "  sample:")], []string{"ends before the contract is whole"}},
+		"cut before the state":        {good[:strings.Index(good, "\nstate")], []string{"ends before the contract is whole"}},
+		"an event without a sample":   {strings.Replace(good, "  sample: application/json {\"to\":\"a\"}\n  reads:  {\"to\":\"a\"}\n  sample: application/json {\"to\":\"\"}\n  reads:  {\"to\":\"\"}\n", "", 1), []string{"the event parcel.sent has no sample"}},
+		"an event twice":              {strings.Replace(good, "\nstate", "\nevent parcel.sent\n\nstate", 1), []string{"event parcel.sent is there twice"}},
 		"no file":                     {"", []string{"there is no contract of parcel yet", "-eventus.update", "version control"}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -224,11 +251,12 @@ func TestBadContractFiles(t *testing.T) {
 	}
 	failing{func(t testing.TB) { eventustest.Contract(t, (*eventus.Definition[*parcels, parcelEvent])(nil), "x") },
 		[]string{"the definition is nil"}}.check(t)
+	failing{func(t testing.TB) { eventustest.Contract(t, first, "") }, []string{"the contract has no file", `"testdata/parcel.golden"`}}.check(t)
 }
 
 // Whatever a file holds, it is read or refused.
 func FuzzContractFile(f *testing.F) {
-	f.Add("contract 1\ncategory parcel\n\nevent parcel.sent\n  to  string\n  sample: application/json {}\n  reads:  {}\n")
-	f.Add("contract 1\ncategory parcel\nevent x\n  sample: a base64:AA==\n  as:     y\n  reads:  {}\n")
+	f.Add("contract 1\ncategory parcel\n\nevent parcel.sent\n  to  string\n  sample: application/json {}\n  reads:  {}\nstate\n")
+	f.Add("contract 1\ncategory parcel\nevent x\n  sample: a base64:AA==\n  as:     y\n  reads:  {}\nstate\n")
 	f.Fuzz(func(t *testing.T, text string) { eventustest.RereadContract(t, text) })
 }
