@@ -127,6 +127,16 @@ func (l *Laws[S, E, A]) wrong() string {
 			return wrong
 		}
 	}
+	for _, holds := range l.invariants {
+		if holds == nil {
+			return fmt.Sprintf("an invariant of %s is nil; give a function of the state", l.definition.Category())
+		}
+	}
+	if l.ids != nil {
+		if err := l.definition.Stream(l.ids()).Check(); err != nil {
+			return fmt.Sprintf("the function given to IDs returns no id: %v", err)
+		}
+	}
 	return wrongDrops(l.definition, l.dropped)
 }
 

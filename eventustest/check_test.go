@@ -57,6 +57,17 @@ func TestChecksThatFail(t *testing.T) {
 				eventustest.Check(t, eventus.Define("account", func() *account { return only }, eventus.Type[renamed]("account.renamed")), rename)
 			},
 			[]string{"makes aggregates of account returns the same one each time"}},
+		"an invariant that is nil": {
+			func(t testing.TB) { eventustest.LawsOf(accounts, open).Invariant(nil).Check(t) },
+			[]string{"an invariant of account is nil"}},
+		"ids that are none": {
+			func(t testing.TB) { eventustest.LawsOf(accounts, open).IDs(func() string { return "" }).Check(t) },
+			[]string{"the function given to IDs returns no id"}},
+		"a generator that seldom succeeds": {
+			func(t testing.TB) {
+				eventustest.Check(t, accounts, eventustest.Do1(func(*account, int) error { return nil }, rapid.IntRange(100, 300).Filter(func(n int) bool { return n%50 == 33 })))
+			},
+			[]string{"a generator seldom succeeds"}},
 		"a command that is never accepted": {
 			func(t testing.TB) {
 				eventustest.Check(t, accounts, open, eventustest.Do(func(*account) error { return errSame }))

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"reflect"
+	"slices"
 	"strings"
 	"time"
 
@@ -131,6 +132,13 @@ func diff(a, b any) string {
 	return d
 }
 
+// changes returns what differs between two fingerprints, which are one long line
+// each.
+func changes(was, is string) string {
+	broken := strings.NewReplacer("{", "{\n", ", ", "\n", "}", "\n}")
+	return cmp.Diff(strings.Split(broken.Replace(was), "\n"), strings.Split(broken.Replace(is), "\n"))
+}
+
 // shown is how cmp writes a difference.
 var shown = cmp.Options{
 	cmp.Exporter(func(reflect.Type) bool { return true }),
@@ -144,13 +152,17 @@ var shown = cmp.Options{
 // the name of a zone is not stored, and which zone a reader gets instead depends
 // on the reader's machine.
 func lost(event, back any) string {
-	local := zoned(reflect.ValueOf(event), 0)
 	d := diff(event, back)
-	if d == "" && !local {
+	local := zoned(reflect.ValueOf(event), "", 0)
+	if d == "" && len(local) == 0 {
 		return ""
 	}
 	var b strings.Builder
-	for _, reason := range reasons(reflect.TypeOf(event), "", local, nil) {
+	slices.Sort(local)
+	for _, path := range slices.Compact(local) {
+		fmt.Fprintf(&b, "%s is a time: the store keeps the instant, and UTC is the only zone that every reader gets back; record t.UTC()\n", path)
+	}
+	for _, reason := range reasons(reflect.TypeOf(event), "", nil) {
 		fmt.Fprintf(&b, "%s\n", reason)
 	}
 	if d != "" {
@@ -159,55 +171,49 @@ func lost(event, back any) string {
 	return b.String()
 }
 
-// zoned reports whether there may be a time in v that is not in UTC.
-func zoned(v reflect.Value, depth int) bool {
+// zoned lists the paths of times in v that are not in UTC.
+func zoned(v reflect.Value, path string, depth int) (all []string) {
 	if depth > deepest {
-		return true
+		return nil
 	}
 	switch v.Kind() {
 	case reflect.Interface, reflect.Pointer:
-		return !v.IsNil() && zoned(v.Elem(), depth+1)
+		if !v.IsNil() {
+			return zoned(v.Elem(), path, depth+1)
+		}
 	case reflect.Slice, reflect.Array:
 		for i := range v.Len() {
-			if zoned(v.Index(i), depth+1) {
-				return true
-			}
+			all = append(all, zoned(v.Index(i), path, depth+1)...)
 		}
 	case reflect.Map:
 		for iter := v.MapRange(); iter.Next(); {
-			if zoned(iter.Key(), depth+1) || zoned(iter.Value(), depth+1) {
-				return true
-			}
+			all = append(all, zoned(iter.Key(), path, depth+1)...)
+			all = append(all, zoned(iter.Value(), path, depth+1)...)
 		}
 	case reflect.Struct:
 		if v.Type() == timeType {
-			return v.CanInterface() && v.Interface().(time.Time).Location() != time.UTC
-		}
-		for i := range v.NumField() {
-			if zoned(v.Field(i), depth+1) {
-				return true
+			if v.CanInterface() && v.Interface().(time.Time).Location() != time.UTC {
+				return []string{path}
 			}
-		}
-	}
-	return false
-}
-
-// reasons lists what in a type a codec does not carry; times only where one is
-// not in UTC.
-func reasons(t reflect.Type, path string, times bool, seen []reflect.Type) []string {
-	for _, s := range seen {
-		if s == t {
 			return nil
 		}
+		for i := range v.NumField() {
+			all = append(all, zoned(v.Field(i), under(path, v.Type().Field(i).Name), depth+1)...)
+		}
+	}
+	return all
+}
+
+// reasons lists what in a type a codec does not carry.
+func reasons(t reflect.Type, path string, seen []reflect.Type) []string {
+	if slices.Contains(seen, t) {
+		return nil
 	}
 	seen = append(seen, t)
 	switch t.Kind() {
 	case reflect.Slice, reflect.Array, reflect.Pointer, reflect.Map:
-		return reasons(t.Elem(), path, times, seen)
+		return reasons(t.Elem(), path, seen)
 	case reflect.Struct:
-		if t == timeType && times {
-			return []string{strings.TrimPrefix(path, ".") + " is a time: the store keeps the instant, and UTC is the only zone that every reader gets back; record t.UTC()"}
-		}
 		if marshalsItself(t) {
 			return nil
 		}
@@ -217,16 +223,16 @@ func reasons(t reflect.Type, path string, times bool, seen []reflect.Type) []str
 	var all []string
 	for i := range t.NumField() {
 		f := t.Field(i)
-		name := path + "." + f.Name
+		name := under(path, f.Name)
 		switch {
 		case !f.IsExported() && !f.Anonymous:
-			all = append(all, name[1:]+" is not exported, so the codec does not see it; export it")
+			all = append(all, name+" is not exported, so the codec does not see it; export it")
 		case f.Tag.Get("json") == "-":
-			all = append(all, name[1:]+` has the tag json:"-", so the codec leaves it out`)
+			all = append(all, name+` has the tag json:"-", so the codec leaves it out`)
 		case f.Type.Kind() == reflect.Interface:
-			all = append(all, name[1:]+" is an interface, so the codec cannot tell which type to make of it; use a concrete type")
+			all = append(all, name+" is an interface, so the codec cannot tell which type to make of it; use a concrete type")
 		default:
-			all = append(all, reasons(f.Type, name, times, seen)...)
+			all = append(all, reasons(f.Type, name, seen)...)
 		}
 	}
 	return all

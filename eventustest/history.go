@@ -189,7 +189,7 @@ func (l *Laws[S, E, A]) untested(c counts) string {
 	}
 	for i := range c {
 		if c[i].accepted == 0 && c[i].refused >= tooOften {
-			return fmt.Sprintf("command %s was never accepted, so what it does was not tested; give generators of what it accepts, or leave it out (%s)", l.commands[i].name(), l.told(c))
+			return fmt.Sprintf("command %s was never accepted, so what it does was not tested; give generators of what it accepts, or, where it needs a state that no history came to, a command that leads there (%s)", l.commands[i].name(), l.told(c))
 		}
 	}
 	return ""

@@ -67,7 +67,7 @@ func (tr *trial[S, E, A]) restored(state S, version int) (restored S, v *violati
 // stateCure says what keeps a state from being a snapshot, and what to do.
 func stateCure[S any]() string {
 	cure := ""
-	for _, reason := range reasons(reflect.TypeFor[S](), "", false, nil) {
+	for _, reason := range reasons(reflect.TypeFor[S](), "", nil) {
 		cure += reason + "\n"
 	}
 	return cure + "a state that is never kept as a snapshot need not obey this: see WithoutSnapshots"

@@ -525,10 +525,13 @@ func TestFaultsThatWereMissed(t *testing.T) {
 }
 
 // Among the times at which events are applied again are mornings and evenings,
-// so that a half of the day shows at any time of the day.
+// all days of the week and all quarters, so that one of them shows at any time.
 func TestOtherTimesDiffer(t *testing.T) {
 	var mornings, evenings int
+	days, quarters := make(map[time.Weekday]bool), make(map[time.Month]bool)
 	eventustest.Elsewhen(t, func() {
+		days[time.Now().Weekday()] = true
+		quarters[(time.Now().Month()-1)/3] = true
 		var s halfDay
 		if (woke{}).Apply(&s); s.Morning {
 			mornings++
@@ -538,5 +541,8 @@ func TestOtherTimesDiffer(t *testing.T) {
 	})
 	if mornings == 0 || evenings == 0 {
 		t.Errorf("%d mornings, %d evenings", mornings, evenings)
+	}
+	if len(days) != 7 || len(quarters) != 4 {
+		t.Errorf("the days %v, %d quarters", days, len(quarters))
 	}
 }

@@ -326,6 +326,7 @@ func (l *Laws[S, E, A]) forgotten(u *uses) *failure {
 		return nil
 	}
 	return &failure{unused(field), func(s *source) string {
+		s.note("If Apply uses the field after other events alone, give those.")
 		scenario := l.scenario(s, given)
 		scenario.call("ThenUses(%q)", field.path)
 		return writeTest(s, lawUsed, scenario.text())

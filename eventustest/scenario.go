@@ -164,6 +164,9 @@ func (s *Scenario[S, E, A]) ThenNothing() {
 // target, as by [errors.Is], and that it recorded nothing.
 func (s *Scenario[S, E, A]) ThenError(target error) {
 	s.t.Helper()
+	if target == nil {
+		s.t.Fatal("the error is nil; for a decision that is accepted there are Then and ThenNothing, for any error ThenRefused")
+	}
 	s.refused(fmt.Sprintf("the error %q", target))
 	if !errors.Is(s.outcome.err, target) {
 		s.t.Fatalf("refused with %q, want %q; on the state %s", s.outcome.err, target, printer{}.literal(s.outcome.before))
@@ -189,6 +192,9 @@ func (s *Scenario[S, E, A]) refused(want string) {
 // state that the given events make.
 func (s *Scenario[S, E, A]) ThenState(check func(t testing.TB, state S)) {
 	s.t.Helper()
+	if check == nil {
+		s.t.Fatal("the check is nil; give a function of the state")
+	}
 	s.checked = true
 	if s.decide != nil {
 		s.accepted()

@@ -209,6 +209,18 @@ func TestSentencesThatDoNotHold(t *testing.T) {
 		"a field that the codec drops": {
 			func(t testing.TB) { eventustest.For(t, accounts).Given(lossy{"a", "b"}) },
 			[]string{"given event 1 (account.lossy) loses something when it is stored", "kept is not exported"}},
+		"an event that is a pointer": {
+			func(t testing.TB) { eventustest.For(t, accounts).Given(&opened{Name: "a"}) },
+			[]string{"given event 1", "events are values, so give the value and not a pointer to it"}},
+		"Given without Then": {
+			func(t testing.TB) { eventustest.For(t, accounts).Given(opened{Name: "a"}) },
+			[]string{"nothing was checked"}},
+		"ThenError without an error": {
+			func(t testing.TB) { eventustest.For(t, accounts).When(renameTo("b")).ThenError(nil) },
+			[]string{"the error is nil; for a decision that is accepted there are Then and ThenNothing"}},
+		"ThenState without a check": {
+			func(t testing.TB) { eventustest.For(t, accounts).ThenState(nil) },
+			[]string{"the check is nil"}},
 		"When without Then": {
 			func(t testing.TB) { eventustest.For(t, accounts).When(renameTo("b")) },
 			[]string{"nothing was checked: a sentence was begun and has no Then"}},

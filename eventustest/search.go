@@ -78,6 +78,9 @@ func search(t testing.TB, at place, property func(*rapid.T) (key string, try fun
 	}
 	said := strings.Join(quiet.errors, "\n")
 	if found == nil {
+		if strings.Contains(said, "valid tests from") {
+			said = "a generator seldom succeeds: loosen its Filter, or build what passes\n" + said
+		}
 		return histories, said
 	}
 	trouble = found.report(at)

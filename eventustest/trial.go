@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"reflect"
 	"strings"
 
 	"github.com/eventus-go/eventus"
@@ -67,6 +68,8 @@ func (tr *trial[S, E, A]) encode(which string, events []E) ([]store.Event, *viol
 		}
 		e, err := tr.definition.Encode(event)
 		switch {
+		case errors.Is(err, eventus.ErrUnknownEvent) && reflect.TypeOf(event).Kind() == reflect.Pointer:
+			return nil, broken(lawStored, "%s event %d: %v; events are values, so give the value and not a pointer to it", which, i+1, err)
 		case errors.Is(err, eventus.ErrUnknownEvent):
 			return nil, broken(lawStored, "%s event %d: %v; add eventus.Type[%T](%q) to it", which, i+1, err, event, tr.definition.Category()+"...")
 		case err != nil:
@@ -153,11 +156,11 @@ func (tr *trial[S, E, A]) decide(command func(A) error) (outcome[S, E], *violati
 	case o.err != nil && len(o.recorded) > 0:
 		return o, broken(lawRefused, "refused with %q, but recorded events before; check first, record last:\n%s", o.err, tr.listed(o.recorded))
 	case o.err != nil && is != was:
-		return o, broken(lawRefused, "refused with %q, but the state has changed: State() shares its maps and slices, so write to none of them\n-before +after:\n%s", o.err, cmp.Diff(was, is))
+		return o, broken(lawRefused, "refused with %q, but the state has changed: State() shares its maps and slices, so write to none of them\n-before +after:\n%s", o.err, changes(was, is))
 	case o.err != nil:
 		return o, nil
 	case len(o.recorded) == 0 && is != was:
-		return o, broken(lawEvents, "the command recorded nothing, and the state has changed: State() shares its maps and slices, so write to none of them\n-before +after:\n%s", cmp.Diff(was, is))
+		return o, broken(lawEvents, "the command recorded nothing, and the state has changed: State() shares its maps and slices, so write to none of them\n-before +after:\n%s", changes(was, is))
 	}
 	var v *violation
 	if o.encoded, v = tr.encode("recorded", o.recorded); v != nil {
