@@ -436,6 +436,22 @@ type audited struct {
 
 func (e audited) Apply(s *diceState) { s.Sum += e.N }
 
+type guests struct{ Names []string }
+
+type invited struct{ Names []string }
+
+type uninvited struct{ Name string }
+
+func (e invited) Apply(s *guests) { s.Names = e.Names }
+
+// Apply writes to the names of the event that the state kept.
+func (e uninvited) Apply(s *guests) {
+	slices.Sort(s.Names)
+	if i, ok := slices.BinarySearch(s.Names, e.Name); ok {
+		s.Names = append(slices.Clone(s.Names[:i]), s.Names[i+1:]...)
+	}
+}
+
 func TestFaultsThatWereMissed(t *testing.T) {
 	seen := make(map[string]int)
 	for name, c := range map[string]failing{
@@ -490,6 +506,19 @@ func TestFaultsThatWereMissed(t *testing.T) {
 				}, few))
 			},
 			[]string{"a command that is retried after a conflict decides on fresh state", "Total"}},
+		"an event that a later Apply sorts": {
+			func(t testing.TB) {
+				eventustest.Check(t, things(eventus.Type[invited]("invited"), eventus.Type[uninvited]("uninvited")),
+					eventustest.Do1(func(a *thing[guests], names []string) error {
+						a.Record(invited{slices.Clone(names)})
+						return nil
+					}, rapid.SliceOfN(words, 0, 4)),
+					eventustest.Do1(func(a *thing[guests], name string) error {
+						a.Record(uninvited{name})
+						return nil
+					}, words))
+			},
+			[]string{"Apply keeps no reference into an event that a later Apply writes through", "keep a copy, by slices.Clone"}},
 		"a field of an embedded struct that is not exported": {
 			func(t testing.TB) {
 				eventustest.Check(t, things(eventus.Type[audited]("audited")), eventustest.Do2(func(a *thing[diceState], n int, by string) error {
