@@ -34,7 +34,7 @@ soak: ## COMMANDS commands on PostgreSQL and NATS while everything is killed in 
 	EVENTUS_SOAK=$(COMMANDS) $(GO) test -count=1 -v -run '^TestSoak$$' ./product/cmd/productd
 
 laws: ## look at the laws on HISTORIES random histories
-	$(GO) test -count=1 -v -run 'Laws|Views' ./eventustest/internal/order ./product -rapid.checks=$(HISTORIES)
+	$(GO) test -count=1 -v -timeout 1h -run '^(TestLaws|TestViews)$$' ./eventustest/internal/order ./product -rapid.checks=$(HISTORIES)
 
 fuzz: ## run each fuzz target for FUZZTIME
 	FUZZTIME=$(FUZZTIME) .ci/run fuzz
