@@ -2,6 +2,7 @@ package eventustest_test
 
 import (
 	"errors"
+	"flag"
 	"fmt"
 	"strings"
 	"testing"
@@ -107,6 +108,46 @@ func TestChecksThatFail(t *testing.T) {
 			}, nil},
 	} {
 		t.Run(name, c.check)
+	}
+}
+
+// A history is tried once on the way to the smallest one.
+func TestWhatIsKnownIsNotTriedAgain(t *testing.T) {
+	tries := eventustest.Tries(t, 10)
+	if len(tries) == 0 {
+		t.Error("nothing smaller was tried")
+	}
+	for n, times := range tries {
+		if times > 1 {
+			t.Errorf("%d was tried %d times", n, times)
+		}
+	}
+}
+
+// A law that only further histories break is told with the commands that it
+// takes.
+func TestWhatFurtherHistoriesBreakIsMadeSmaller(t *testing.T) {
+	checks := flag.Lookup("rapid.checks").Value.String()
+	defer flag.Set("rapid.checks", checks)
+	if err := flag.Set("rapid.checks", "5"); err != nil {
+		t.Fatal(err)
+	}
+	runs := 0 // five histories make some thirty
+	late := eventustest.Do(func(a *account) error {
+		if runs++; runs > 500 {
+			panic("late")
+		}
+		return nil
+	})
+	never := eventustest.Do(func(*account) error { return errSame })
+	failing{
+		func(t testing.TB) {
+			eventustest.Check(t, accounts, late, never, eventustest.Do1((*account).Open, words))
+		},
+		[]string{"does not panic", "panic: late", "eventustest.For(t, accounts).\n\t\tWhen("},
+	}.check(t)
+	if runs <= 500 {
+		t.Errorf("%d runs: no further histories came", runs)
 	}
 }
 

@@ -135,8 +135,8 @@ func diff(a, b any) string {
 // changes returns what differs between two fingerprints, which are one long line
 // each.
 func changes(was, is string) string {
-	broken := strings.NewReplacer("{", "{\n", ", ", "\n", "}", "\n}")
-	return cmp.Diff(strings.Split(broken.Replace(was), "\n"), strings.Split(broken.Replace(is), "\n"))
+	lines := strings.NewReplacer("{", "{\n", ", ", "\n", "}", "\n}")
+	return cmp.Diff(strings.Split(lines.Replace(was), "\n"), strings.Split(lines.Replace(is), "\n"))
 }
 
 // shown is how cmp writes a difference.

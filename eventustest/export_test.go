@@ -4,8 +4,10 @@ import (
 	"maps"
 	"reflect"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
@@ -66,6 +68,34 @@ func Written(file, function string, v any) (text string, missing []string) {
 func ReportAt(file string) string {
 	f := failure{broken(lawApplies, "it does"), func(s *source) string { return s.ours("For") }}
 	return f.report(place{file: file})
+}
+
+// SetLongestWait sets how long a message may take, until the test ends.
+func SetLongestWait(t *testing.T, to time.Duration) {
+	was := longestWait
+	longestWait = to
+	t.Cleanup(func() { longestWait = was })
+}
+
+// Tries searches for a number that is too large, and returns how often each one
+// was tried after the first of them.
+func Tries(t testing.TB, tooLarge int) map[int]int {
+	var failed bool
+	tries := make(map[int]int)
+	search(t, place{}, func(rt *rapid.T) (string, func() *failure) {
+		n := rapid.IntRange(0, 100*tooLarge).Draw(rt, "n")
+		return strconv.Itoa(n), func() *failure {
+			if failed {
+				tries[n]++
+			}
+			if n < tooLarge {
+				return nil
+			}
+			failed = true
+			return &failure{broken(lawHolds, "%d", n), func(*source) string { return "" }}
+		}
+	})
+	return tries
 }
 
 // PackageNames guesses the name of a package.

@@ -101,7 +101,7 @@ const mostMore = 1000
 // them broke.
 func (l *Laws[S, E, A]) settle(t testing.TB, counts counts, uses *uses) (more int, f *failure) {
 	histories := rapid.Custom(l.draw)
-	for ; more < mostMore && (counts.open() || len(uses.doubtful()) > 0); more++ {
+	for ; more < mostMore && (counts.unsettled() || len(uses.doubtful()) > 0); more++ {
 		steps := histories.Example(more)
 		if f := l.history(t, steps, counts, uses); f != nil {
 			return more, l.shorter(t, steps, f)
@@ -166,9 +166,9 @@ func (c counts) accepted() (n int) {
 	return n
 }
 
-// open reports whether a command has been refused each time so far, and was not
-// given often enough to take that for a mistake.
-func (c counts) open() bool {
+// unsettled reports whether a command was never accepted, and was not refused
+// often enough to take that for a mistake.
+func (c counts) unsettled() bool {
 	for i := range c {
 		if c[i].accepted == 0 && c[i].refused < tooOften {
 			return true

@@ -2,7 +2,6 @@ package eventustest
 
 import (
 	"fmt"
-	"reflect"
 	"testing"
 	"time"
 
@@ -19,18 +18,6 @@ type Source[E any] interface {
 	Stream(id string) eventus.Stream
 	Encode(event E) (store.Event, error)
 	Decode(m store.Message) (typed eventus.Message[E], known bool, err error)
-}
-
-// absent reports whether there is nothing behind an interface, or a nil.
-func absent(v any) bool {
-	of := reflect.ValueOf(v)
-	switch of.Kind() {
-	case reflect.Invalid:
-		return true
-	case reflect.Pointer, reflect.Func, reflect.Map, reflect.Interface:
-		return of.IsNil()
-	}
-	return false
 }
 
 // messages makes the messages of a scenario, as a store and a broker would.

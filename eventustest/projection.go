@@ -65,8 +65,8 @@ func (r *rollback[Tx]) InTx(ctx context.Context, f func(ctx context.Context, tx 
 }
 
 // longestWait is how long the handling of a message may take: more than a
-// database waits for a lock.
-const longestWait = 30 * time.Second
+// database waits for a lock. A variable for tests alone.
+var longestWait = 30 * time.Second
 
 // deliver hands a message to the projection, once.
 func (m ReadModel[Tx, E, V]) deliver(ctx context.Context, message eventus.Message[E]) error {

@@ -211,18 +211,39 @@ func TestAProjectionThatWaitsForItself(t *testing.T) {
 		},
 		[]string{"database is locked", "look for writes outside of the transaction"},
 	}.check(t)
+	opens := 0
+	openCounted := func(t testing.TB) eventustest.ReadModel[*sql.Tx, event, int] {
+		opens++
+		return openOutside(t)
+	}
 	failing{
 		func(t testing.TB) {
-			eventustest.CheckProjection(t, accounts, openOutside, eventustest.Do1((*account).Open, words))
+			eventustest.CheckProjection(t, accounts, openCounted, eventustest.Do1((*account).Open, words))
 		},
-		[]string{"law broken: a read model depends on its events alone", "look for writes outside of the transaction", "eventustest.ForProjection(t, accounts, openOutside(t))"},
+		[]string{"law broken: a read model depends on its events alone", "look for writes outside of the transaction", "eventustest.ForProjection(t, accounts, openCounted(t))"},
 	}.check(t)
+	const anyAndHistory = 3 // one to see whether there is any, and two for a history
+	if opens != anyAndHistory {
+		t.Errorf("%d read models were opened, want %d: no smaller history is sought", opens, anyAndHistory)
+	}
 	failing{
 		func(t testing.TB) {
 			patient := eventustest.Projection(memory.New(), handle(func(context.Context, *memory.Tx, eventus.Message[event]) error { return consume.Transient(errMissing) }), make(rows).get)
 			eventustest.ForProjection(t, accounts, patient).Given(opened{Name: "a"}).Then(row{})
 		},
 		[]string{"a message was refused: missing"},
+	}.check(t)
+	// One that waits for the only connection waits for the end of its context.
+	eventustest.SetLongestWait(t, 100*time.Millisecond)
+	failing{
+		func(t testing.TB) {
+			waiting := eventustest.Projection(memory.New(), handle(func(ctx context.Context, _ *memory.Tx, _ eventus.Message[event]) error {
+				<-ctx.Done()
+				return ctx.Err()
+			}), make(rows).get)
+			eventustest.ForProjection(t, accounts, waiting).Given(opened{Name: "a"}).Then(row{})
+		},
+		[]string{"context deadline exceeded", "look for writes outside of the transaction"},
 	}.check(t)
 }
 

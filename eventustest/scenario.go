@@ -57,15 +57,6 @@ func For[S any, E eventus.Event[S], A Aggregate[S, E]](t testing.TB, definition 
 	return s
 }
 
-// mustEnd fails a test that begins a sentence and does not end it.
-func mustEnd(t testing.TB, checked *bool) {
-	t.Cleanup(func() {
-		if !*checked && !t.Failed() {
-			t.Error("nothing was checked: a sentence was begun and has no Then")
-		}
-	})
-}
-
 // Of gives the aggregate an id, where it matters; without, it is [ID].
 func (s *Scenario[S, E, A]) Of(id string) *Scenario[S, E, A] {
 	s.t.Helper()
