@@ -18,16 +18,8 @@ import (
 // A consumer's name that [CheckConsumer] refuses is an [*InvalidError] from
 // every method that takes one.
 type Inbox[Tx any] interface {
+	Transactions[Tx]
 	DeadLetters[Tx]
-
-	// InTx runs f in a transaction that can write. It commits when f returns
-	// nil, and rolls back and returns f's error as it is when it does not; a
-	// panic of f rolls back and goes on. The context given to f is the one to
-	// use inside.
-	//
-	// It runs f at most once, so that f may leave results in variables around
-	// it. Who wants another try after an error calls InTx again.
-	InTx(ctx context.Context, f func(ctx context.Context, tx Tx) error) error
 
 	// Marks returns the consumer's marks for streams: one for each element, in
 	// the same order, whether it is stored or not.
@@ -48,12 +40,6 @@ type Inbox[Tx any] interface {
 	// not, as Marks would: it waits for transactions that hold some, and forgets
 	// what they leave, and who asks for one waits for tx to end.
 	Forget(ctx context.Context, tx Tx, consumer string) error
-
-	// Transient reports whether err, from this inbox or from a handler's use of
-	// the transaction, tells of passing trouble with the database (a lost
-	// connection, a lock timeout, a deadlock, a restart), so that the same work
-	// may succeed later. Such an error never condemns a message.
-	Transient(err error) bool
 }
 
 // Mark is how far a consumer has come in a stream.

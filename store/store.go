@@ -1,6 +1,9 @@
 package store
 
-import "context"
+import (
+	"context"
+	"time"
+)
 
 // Reader reads single streams.
 type Reader interface {
@@ -49,6 +52,26 @@ type Log interface {
 	// a reader who continues after the last position it saw skips none. An
 	// empty page means that the reader is at the head for now.
 	ReadAll(ctx context.Context, after int64, limit int) ([]Message, error)
+
+	// Head returns the last message that is committed, without its data.
+	Head(ctx context.Context) (Head, error)
+
+	// TimesAfter returns, for each of the positions, the time of the first
+	// message after it, and the zero time where there is none.
+	TimesAfter(ctx context.Context, positions []int64) ([]time.Time, error)
+}
+
+// Head is the end of a log.
+type Head struct {
+	// Position is that of the last committed message, 0 in an empty log.
+	Position int64
+	EventID  string
+	Time     time.Time
+	// Settled reports that no message with a smaller position can still be
+	// committed. A reader who starts after Position then misses nothing that
+	// commits from now on. In an empty log it says the same of positions that
+	// are drawn already.
+	Settled bool
 }
 
 // Watcher is implemented by stores that tell of their own appends. It is a

@@ -3,6 +3,8 @@ package memory
 import (
 	"context"
 	"errors"
+	"sync"
+	"sync/atomic"
 
 	"github.com/eventus-go/eventus/store"
 )
@@ -17,7 +19,17 @@ type Tx struct {
 	marks    map[inboxKey]int64              // set in this transaction
 	letters  map[inboxKey][]store.DeadLetter // changed in this transaction; nil when all are gone
 	onCommit []func()
+
+	consumers map[store.ConsumerID]*store.Consumer // read or changed in this transaction; nil when gone
+	rows      map[parkedKey]*store.Parked          // changed in this transaction; nil when gone
+	finished  map[int64]bool                       // requests
+	requests  []func(*store.Request)               // changes of requests
+
+	ended atomic.Bool
 }
+
+// over reports whether the transaction has ended.
+func (tx *Tx) over() bool { return tx.ended.Load() }
 
 type inboxKey struct {
 	consumer string
@@ -33,8 +45,8 @@ func (tx *Tx) OnCommit(f func()) { tx.onCommit = append(tx.onCommit, f) }
 // txKey marks the context of a running transaction of the store.
 type txKey struct{ *Store }
 
-// InTx implements [store.Inbox]. One transaction runs at a time; the others
-// wait for it, or for the end of their context.
+// InTx implements [store.Transactions]. One transaction runs at a time; the
+// others wait for it, or for the end of their context.
 //
 // Inside f, an append to the store is an append of its own: it stays when the
 // transaction rolls back. A transaction inside f is refused, since it would wait
@@ -48,22 +60,30 @@ func (s *Store) InTx(ctx context.Context, f func(ctx context.Context, tx *Tx) er
 	}
 	select {
 	case s.writer <- struct{}{}:
-		defer func() { <-s.writer }()
 	case <-ctx.Done():
 		return ctx.Err()
 	}
 	tx := &Tx{
-		store:   s,
-		forgot:  make(map[string]bool),
-		marks:   make(map[inboxKey]int64),
-		letters: make(map[inboxKey][]store.DeadLetter),
+		store:     s,
+		forgot:    make(map[string]bool),
+		marks:     make(map[inboxKey]int64),
+		letters:   make(map[inboxKey][]store.DeadLetter),
+		consumers: make(map[store.ConsumerID]*store.Consumer),
+		rows:      make(map[parkedKey]*store.Parked),
+		finished:  make(map[int64]bool),
 	}
-	defer func() { tx.store = nil }()
+	end := sync.OnceFunc(func() {
+		tx.ended.Store(true)
+		<-s.writer
+	})
+	defer end()
+	stopped := context.AfterFunc(ctx, end)
+	defer stopped()
 	if err := f(context.WithValue(ctx, txKey{s}, true), tx); err != nil {
 		return err
 	}
-	if err := ctx.Err(); err != nil {
-		return err
+	if !stopped() {
+		return ctx.Err()
 	}
 	tx.commit()
 	return nil
@@ -93,6 +113,28 @@ func (tx *Tx) commit() {
 			put(s.letters, k, v)
 		}
 	}
+	for id, c := range tx.consumers {
+		if c == nil {
+			delete(s.consumers, id)
+		} else {
+			s.consumers[id] = *c
+		}
+	}
+	for k, p := range tx.rows {
+		switch {
+		case p == nil:
+			delete(s.parked[k.consumer], k.stream)
+		case s.parked[k.consumer] == nil:
+			s.parked[k.consumer] = map[store.Stream]store.Parked{k.stream: *p}
+		default:
+			s.parked[k.consumer][k.stream] = *p
+		}
+	}
+	for _, change := range tx.requests {
+		for i := range s.requests {
+			change(&s.requests[i])
+		}
+	}
 }
 
 func put[V any](m map[string]map[store.Stream]V, k inboxKey, v V) {
@@ -107,11 +149,13 @@ func (s *Store) check(ctx context.Context, tx *Tx, consumer string) error {
 	if err := store.CheckConsumer(consumer); err != nil {
 		return err
 	}
-	if tx.store != s {
-		return errors.New("the transaction has ended or belongs to another store")
+	if tx.store != s || tx.over() {
+		return errEnded
 	}
 	return ctx.Err()
 }
+
+var errEnded = errors.New("the transaction has ended or belongs to another store")
 
 // Marks implements [store.Inbox]. The locks are held already: one transaction
 // runs at a time.
@@ -166,5 +210,5 @@ func (s *Store) Forget(ctx context.Context, tx *Tx, consumer string) error {
 	return nil
 }
 
-// Transient implements [store.Inbox]. Memory has no passing trouble.
+// Transient implements [store.Transactions]. Memory has no passing trouble.
 func (s *Store) Transient(error) bool { return false }

@@ -2,6 +2,7 @@ package memory
 
 import (
 	"context"
+	"time"
 
 	"github.com/eventus-go/eventus/store"
 )
@@ -40,6 +41,36 @@ func (s *Store) ReadAll(ctx context.Context, after int64, limit int) ([]store.Me
 		page = append(page, cloneMessage(m))
 	}
 	return page, nil
+}
+
+// Head implements [store.Log].
+func (s *Store) Head(ctx context.Context) (store.Head, error) {
+	if err := ctx.Err(); err != nil {
+		return store.Head{}, err
+	}
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	if len(s.log) == 0 {
+		return store.Head{Settled: true}, nil
+	}
+	last := s.log[len(s.log)-1]
+	return store.Head{Position: last.Position, EventID: last.ID, Time: last.Time, Settled: true}, nil
+}
+
+// TimesAfter implements [store.Log].
+func (s *Store) TimesAfter(ctx context.Context, positions []int64) ([]time.Time, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	times := make([]time.Time, len(positions))
+	for i, p := range positions {
+		for _, m := range window(s.log, p, 1) {
+			times[i] = m.Time
+		}
+	}
+	return times, nil
 }
 
 // window returns up to limit elements of all after the first after ones.

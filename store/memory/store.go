@@ -11,13 +11,14 @@ import (
 )
 
 var (
-	_ store.Store      = (*Store)(nil)
-	_ store.Log        = (*Store)(nil)
-	_ store.Outbox     = (*Store)(nil)
-	_ store.Snapshots  = (*Store)(nil)
-	_ store.Inbox[*Tx] = (*Store)(nil)
-	_ store.Watcher    = (*Store)(nil)
-	_ store.Leases     = (*Store)(nil)
+	_ store.Store          = (*Store)(nil)
+	_ store.Log            = (*Store)(nil)
+	_ store.Outbox         = (*Store)(nil)
+	_ store.Snapshots      = (*Store)(nil)
+	_ store.Inbox[*Tx]     = (*Store)(nil)
+	_ store.Watcher        = (*Store)(nil)
+	_ store.Leases         = (*Store)(nil)
+	_ store.Consumers[*Tx] = (*Store)(nil)
 )
 
 // Store implements every interface of the contract. It is safe for concurrent
@@ -40,6 +41,9 @@ type Store struct {
 	letters   map[string]map[store.Stream][]store.DeadLetter // by consumer; ascending versions, never empty
 	appended  chan struct{}
 	leases    map[string]lease
+	consumers map[store.ConsumerID]store.Consumer
+	parked    map[store.ConsumerID]map[store.Stream]store.Parked
+	requests  []store.Request // the one with id n is requests[n-1]
 }
 
 // New returns an empty store.
@@ -52,6 +56,8 @@ func New() *Store {
 		letters:   make(map[string]map[store.Stream][]store.DeadLetter),
 		appended:  make(chan struct{}),
 		leases:    make(map[string]lease),
+		consumers: make(map[store.ConsumerID]store.Consumer),
+		parked:    make(map[store.ConsumerID]map[store.Stream]store.Parked),
 	}
 }
 

@@ -2,9 +2,12 @@ package postgres
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"time"
 
 	"github.com/eventus-go/eventus/store"
+	"github.com/jackc/pgx/v5"
 )
 
 const readSQL = `
@@ -71,4 +74,45 @@ func uninterrupted(page []store.Message, after, settled int64) int {
 		after = position
 	}
 	return len(page)
+}
+
+const logHeadSQL = `SELECT position, event_id, time FROM {schema}.event_store ORDER BY position DESC LIMIT 1`
+
+// Head implements [store.Log]. It is settled when no transaction that has drawn
+// a smaller position is open.
+func (s *Store) Head(ctx context.Context) (store.Head, error) {
+	var head store.Head
+	err := s.pool.QueryRow(ctx, s.statements.logHead).Scan(&head.Position, &head.EventID, &head.Time)
+	if err != nil && !errors.Is(err, pgx.ErrNoRows) {
+		return store.Head{}, fmt.Errorf("read the head of the log: %w", err)
+	}
+	head.Time = head.Time.UTC()
+	if head.Settled, err = s.pass(ctx, head.Position+1); err != nil {
+		return store.Head{}, fmt.Errorf("read the head of the log: %w", err)
+	}
+	return head, nil
+}
+
+const timesAfterSQL = `
+SELECT (SELECT e.time FROM {schema}.event_store AS e WHERE e.position > p.position ORDER BY e.position LIMIT 1)
+FROM unnest($1::bigint[]) WITH ORDINALITY AS p (position, k)
+ORDER BY p.k`
+
+// TimesAfter implements [store.Log].
+func (s *Store) TimesAfter(ctx context.Context, positions []int64) ([]time.Time, error) {
+	rows, err := s.pool.Query(ctx, s.statements.timesAfter, positions)
+	if err != nil {
+		return nil, fmt.Errorf("read times of the log: %w", err)
+	}
+	times, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (time.Time, error) {
+		var at *time.Time
+		if err := row.Scan(&at); err != nil || at == nil {
+			return time.Time{}, err
+		}
+		return at.UTC(), nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read times of the log: %w", err)
+	}
+	return times, nil
 }

@@ -10,7 +10,8 @@ import (
 // search_path, which is a session's, can lead them elsewhere.
 type statements struct {
 	append, appendOne, version          string
-	read, readAll, holders, holdup      string
+	read, readAll, logHead, timesAfter  string
+	holders, holdup                     string
 	unpublished, dequeue, republish     string
 	readSnapshot, writeSnapshot         string
 	shareConsumer, ownConsumer          string
@@ -24,7 +25,8 @@ func newStatements(schema string) statements {
 	in := func(text string) string { return qualify(schema, text) }
 	return statements{
 		append: in(appendSQL), appendOne: in(appendOneSQL), version: in(versionSQL),
-		read: in(readSQL), readAll: in(readAllSQL), holders: in(holdersSQL), holdup: in(holdupSQL),
+		read: in(readSQL), readAll: in(readAllSQL), logHead: in(logHeadSQL), timesAfter: in(timesAfterSQL),
+		holders: in(holdersSQL), holdup: in(holdupSQL),
 		unpublished: in(unpublishedSQL), dequeue: in(dequeueSQL), republish: in(republishSQL),
 		readSnapshot: in(readSnapshotSQL), writeSnapshot: in(writeSnapshotSQL),
 		shareConsumer: shareConsumerSQL, ownConsumer: ownConsumerSQL,

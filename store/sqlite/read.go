@@ -3,7 +3,10 @@ package sqlite
 import (
 	"context"
 	"database/sql"
+	"encoding/json"
+	"errors"
 	"fmt"
+	"time"
 
 	"github.com/eventus-go/eventus/store"
 )
@@ -51,4 +54,50 @@ func (s *Store) ReadAll(ctx context.Context, after int64, limit int) ([]store.Me
 		return nil, fmt.Errorf("read the log after %d: %w", after, err)
 	}
 	return page, nil
+}
+
+const headSQL = `SELECT position, event_id, time FROM event_store ORDER BY position DESC LIMIT 1`
+
+// Head implements [store.Log]. The log is always settled.
+func (s *Store) Head(ctx context.Context) (store.Head, error) {
+	head := store.Head{Settled: true}
+	var at int64
+	err := s.db.QueryRowContext(ctx, headSQL).Scan(&head.Position, &head.EventID, &at)
+	if errors.Is(err, sql.ErrNoRows) {
+		return head, nil
+	}
+	if err != nil {
+		return store.Head{}, fmt.Errorf("read the head of the log: %w", err)
+	}
+	head.Time = time.UnixMicro(at).UTC()
+	return head, nil
+}
+
+const timesAfterSQL = `
+SELECT p.key, (SELECT time FROM event_store WHERE position > p.value ORDER BY position LIMIT 1)
+FROM json_each(?) AS p`
+
+// TimesAfter implements [store.Log].
+func (s *Store) TimesAfter(ctx context.Context, positions []int64) ([]time.Time, error) {
+	list, err := json.Marshal(positions)
+	if err != nil {
+		return nil, err
+	}
+	rows, err := s.db.QueryContext(ctx, timesAfterSQL, string(list))
+	if err != nil {
+		return nil, fmt.Errorf("read times of the log: %w", err)
+	}
+	defer rows.Close()
+	times := make([]time.Time, len(positions))
+	for rows.Next() {
+		var i int
+		var at sql.NullInt64
+		if err := rows.Scan(&i, &at); err != nil {
+			return nil, fmt.Errorf("read times of the log: %w", err)
+		}
+		if at.Valid {
+			times[i] = time.UnixMicro(at.Int64).UTC()
+		}
+	}
+	return times, rows.Err()
 }
