@@ -251,14 +251,3 @@ func parkedClauses[Tx any]() []clause[Tx] {
 }
 
 var reasons = []store.Reason{store.Waiting, store.Unknown, store.Poison, store.Forked}
-
-// weirdTexts are texts that some databases cannot carry.
-var weirdTexts = []string{"broken \xff UTF-8", "a NUL \x00 inside", "lines\r\n\tand 'quotes' \"🛒\"", ""}
-
-// mustBeLike checks that a store gave back a text, as far as it can.
-func mustBeLike(t tester, got, want string) {
-	t.Helper()
-	if want == weirdTexts[2] && got != want || len(got) < min(len(want), 10) || got[:min(len(want), 5)] != want[:min(len(want), 5)] {
-		t.Fatalf("gave %q, got back %q", want, got)
-	}
-}
