@@ -169,7 +169,7 @@ func scanCounts(rows *sql.Rows, err error) (map[store.Reason]store.ParkedCount, 
 const (
 	redriveOneSQL = `
 UPDATE parked_streams SET reason = 'waiting', attempts = 0, next_try = ?3
-WHERE name = ?1 AND generation = ?2 AND category = ?4 AND stream_id = ?5 AND reason <> 'forked'`
+WHERE name = ?1 AND generation = ?2 AND category = ?4 AND stream_id = ?5`
 	redriveAllSQL = `
 UPDATE parked_streams SET reason = 'waiting', attempts = 0, next_try = ?3
 WHERE name = ?1 AND generation = ?2 AND reason <> 'forked'`

@@ -1,9 +1,9 @@
 package sqlite
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
-	"errors"
 	"fmt"
 
 	"github.com/eventus-go/eventus/store"
@@ -25,7 +25,7 @@ const hasConsumerSQL = `SELECT EXISTS (SELECT 1 FROM consumers WHERE name = ? AN
 
 // RenameConsumer implements [store.Consumers].
 func (s *Store) RenameConsumer(ctx context.Context, tx *sql.Tx, id store.ConsumerID, name string) error {
-	if err := errors.Join(checkConsumer(ctx, tx, id), store.CheckConsumer(name)); err != nil {
+	if err := cmp.Or(checkConsumer(ctx, tx, id), store.CheckConsumer(name)); err != nil {
 		return err
 	}
 	if err := rename(ctx, tx, id, name); err != nil {
