@@ -33,7 +33,7 @@ func (s *Store) CreateConsumer(ctx context.Context, tx *sql.Tx, c store.Consumer
 	n, err := change(tx.ExecContext(ctx, createConsumerSQL, c.Name, c.Generation,
 		string(categories), c.Start, c.CreatedAt.UnixMicro(), c.Paused, c.RenamedTo, c.MeetAt, c.NextSegments, c.Rebuild))
 	if err == nil && n == 1 {
-		err = s.insertParts(ctx, tx, &c)
+		err = s.replaceParts(ctx, tx, &c)
 	}
 	if err != nil {
 		return false, fmt.Errorf("create consumer %s: %w", describe(c.ConsumerID), err)
@@ -62,10 +62,7 @@ func (s *Store) SaveConsumer(ctx context.Context, tx *sql.Tx, c store.Consumer) 
 		err = store.ErrNoConsumer
 	}
 	if err == nil {
-		err = s.deleteParts(ctx, tx, c.ConsumerID)
-	}
-	if err == nil {
-		err = s.insertParts(ctx, tx, &c)
+		err = s.replaceParts(ctx, tx, &c)
 	}
 	if err != nil {
 		return fmt.Errorf("save consumer %s: %w", describe(c.ConsumerID), err)

@@ -30,8 +30,11 @@ VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
 	insertMemberSQL = `INSERT INTO consumer_members (name, generation, member, program, until) VALUES (?, ?, ?, ?, ?)`
 )
 
-// insertParts stores c's segments and members.
-func (s *Store) insertParts(ctx context.Context, tx *sql.Tx, c *store.Consumer) error {
+// replaceParts stores c's segments and members in place of those that are there.
+func (s *Store) replaceParts(ctx context.Context, tx *sql.Tx, c *store.Consumer) error {
+	if err := s.deleteParts(ctx, tx, c.ConsumerID); err != nil {
+		return err
+	}
 	statement := tx.StmtContext(ctx, s.statements.insertSegment)
 	for i, g := range c.Segments {
 		if _, err := statement.ExecContext(ctx, c.Name, c.Generation, i,
