@@ -27,7 +27,7 @@ var passing = []string{
 	"58",    // system errors
 }
 
-// Transient implements [store.Inbox].
+// Transient implements [store.Transactions].
 //
 // The end of a context is not transient, even while a statement waited for a
 // lock: an error like that does not tell the database from the handler's other
