@@ -150,23 +150,33 @@ func (s *Store) CountParked(ctx context.Context, id store.ConsumerID) (map[store
 	return counts, nil
 }
 
-// The rows are locked in the order of findParkedSQL.
-const redriveParkedSQL = `
+const (
+	redriveParkedSQL = `
+UPDATE {schema}.parked_streams SET reason = 'waiting', attempts = 0, next_try = clock_timestamp()
+WHERE consumer = $1 AND generation = $2 AND category = $3 AND stream_id = $4 AND reason <> 'forked'`
+
+	// It locks the rows in the order of findParkedSQL.
+	redriveAllParkedSQL = `
 WITH locked AS (
 	SELECT category, stream_id FROM {schema}.parked_streams
-	WHERE consumer = $1 AND generation = $2 AND ($3::text = '' OR category = $3 AND stream_id = $4) AND reason <> 'forked'
+	WHERE consumer = $1 AND generation = $2 AND reason <> 'forked'
 	ORDER BY category, stream_id
 	FOR UPDATE
 )
 UPDATE {schema}.parked_streams AS p SET reason = 'waiting', attempts = 0, next_try = clock_timestamp()
 FROM locked WHERE p.consumer = $1 AND p.generation = $2 AND p.category = locked.category AND p.stream_id = locked.stream_id`
+)
 
 // RedriveParked implements [store.ParkedStreams].
 func (s *Store) RedriveParked(ctx context.Context, tx pgx.Tx, id store.ConsumerID, stream store.Stream) (int64, error) {
 	if err := store.CheckConsumerID(id); err != nil {
 		return 0, err
 	}
-	tag, err := tx.Exec(ctx, s.statements.redriveParked, id.Name, int64(id.Generation), stream.Category, stream.ID)
+	statement, args := s.statements.redriveAllParked, []any{id.Name, int64(id.Generation)}
+	if stream != (store.Stream{}) {
+		statement, args = s.statements.redriveParked, append(args, stream.Category, stream.ID)
+	}
+	tag, err := tx.Exec(ctx, statement, args...)
 	if err != nil {
 		return 0, fmt.Errorf("redrive parked streams of %s: %w", id.Name, err)
 	}
