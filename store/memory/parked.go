@@ -143,7 +143,8 @@ func (s *Store) RedriveParked(ctx context.Context, tx *Tx, id store.ConsumerID, 
 	}
 	var n int64
 	for _, p := range tx.parkedOf(id) {
-		if p.Stream != stream && stream != (store.Stream{}) || p.Reason == store.Forked {
+		all := stream == store.Stream{} && p.Reason != store.Forked
+		if !all && p.Stream != stream {
 			continue
 		}
 		p.Reason, p.Attempts, p.NextTry = store.Waiting, 0, now()
