@@ -153,7 +153,7 @@ func (s *Store) CountParked(ctx context.Context, id store.ConsumerID) (map[store
 const (
 	redriveParkedSQL = `
 UPDATE {schema}.parked_streams SET reason = 'waiting', attempts = 0, next_try = clock_timestamp()
-WHERE consumer = $1 AND generation = $2 AND category = $3 AND stream_id = $4 AND reason <> 'forked'`
+WHERE consumer = $1 AND generation = $2 AND category = $3 AND stream_id = $4`
 
 	// It locks the rows in the order of findParkedSQL.
 	redriveAllParkedSQL = `

@@ -1,8 +1,8 @@
 package postgres
 
 import (
+	"cmp"
 	"context"
-	"errors"
 	"fmt"
 
 	"github.com/eventus-go/eventus/store"
@@ -39,7 +39,7 @@ SELECT EXISTS (SELECT FROM {schema}.consumers WHERE name = $1 AND generation = $
 
 // RenameConsumer implements [store.Consumers], in one round trip.
 func (s *Store) RenameConsumer(ctx context.Context, tx pgx.Tx, id store.ConsumerID, name string) error {
-	if err := errors.Join(store.CheckConsumerID(id), store.CheckConsumer(name)); err != nil {
+	if err := cmp.Or(store.CheckConsumerID(id), store.CheckConsumer(name)); err != nil {
 		return err
 	}
 	generation := int64(id.Generation)
