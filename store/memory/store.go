@@ -18,6 +18,7 @@ var (
 	_ store.Inbox[*Tx] = (*Store)(nil)
 	_ store.Watcher    = (*Store)(nil)
 	_ store.Leases     = (*Store)(nil)
+	_ store.Identity   = (*Store)(nil)
 )
 
 // Store implements every interface of the contract. It is safe for concurrent
@@ -40,6 +41,7 @@ type Store struct {
 	letters   map[string]map[store.Stream][]store.DeadLetter // by consumer; ascending versions, never empty
 	appended  chan struct{}
 	leases    map[string]lease
+	history   string
 }
 
 // New returns an empty store.
@@ -52,6 +54,7 @@ func New() *Store {
 		letters:   make(map[string]map[store.Stream][]store.DeadLetter),
 		appended:  make(chan struct{}),
 		leases:    make(map[string]lease),
+		history:   newHistory(),
 	}
 }
 

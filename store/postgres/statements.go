@@ -17,7 +17,7 @@ type statements struct {
 	lockMarks, marks, setMarks          string
 	forgetMarks, forgetLetters          string
 	park, parked, unpark, parkedStreams string
-	lease, endLease                     string
+	lease, endLease, history            string
 }
 
 func newStatements(schema string) statements {
@@ -31,7 +31,7 @@ func newStatements(schema string) statements {
 		lockMarks: in(lockMarksSQL), marks: in(marksSQL), setMarks: in(setMarksSQL),
 		forgetMarks: in(forgetMarksSQL), forgetLetters: in(forgetLettersSQL),
 		park: in(parkSQL), parked: in(parkedSQL), unpark: in(unparkSQL), parkedStreams: in(parkedStreamsSQL),
-		lease: in(leaseSQL), endLease: in(endLeaseSQL),
+		lease: in(leaseSQL), endLease: in(endLeaseSQL), history: in(historySQL),
 	}
 }
 
