@@ -171,8 +171,6 @@ BEGIN
 END
 $$;
 
--- 0002_leases.sql
-
 -- append_event is append_events for one event of one stream: the same locks and
 -- the same answer, NULL for a stream that somebody else is appending to, without
 -- the price of its arrays. Most appends are this one.
@@ -211,6 +209,8 @@ BEGIN
 END
 $$;
 
+-- 0002_leases.sql
+
 -- Who does what only one process should do at a time, and until when.
 CREATE TABLE leases (
 	name   text COLLATE "C" PRIMARY KEY,
@@ -218,7 +218,39 @@ CREATE TABLE leases (
 	until  timestamptz      NOT NULL
 );
 
--- 0003_consumers.sql
+-- 0003_relay.sql
+
+-- Which history this is: a dump keeps it, another store has another one.
+CREATE TABLE history (
+	id  text    NOT NULL,
+	one boolean PRIMARY KEY DEFAULT true CHECK (one)
+);
+
+INSERT INTO history (id) VALUES (gen_random_uuid());
+
+-- A message that the broker refuses keeps its row, with the error. Its stream is
+-- named beside it, because later messages of the stream wait for it.
+ALTER TABLE outbox
+	ADD COLUMN refused_category  text COLLATE "C",
+	ADD COLUMN refused_stream_id text COLLATE "C",
+	ADD COLUMN refused_at        timestamptz,
+	ADD COLUMN retry_at          timestamptz,
+	ADD COLUMN attempts          integer NOT NULL DEFAULT 0,
+	ADD COLUMN error             text;
+
+CREATE INDEX outbox_refused ON outbox (refused_category, refused_stream_id, position) WHERE error IS NOT NULL;
+
+-- What a broker has confirmed last, at each of its places.
+CREATE TABLE published (
+	place        text COLLATE "C" PRIMARY KEY,
+	topic        text COLLATE "C" NOT NULL,
+	position     bigint           NOT NULL,
+	event_id     text COLLATE "C" NOT NULL,
+	floor        bigint           NOT NULL, -- all before it was confirmed before what was confirmed later
+	confirmed_at timestamptz      NOT NULL
+) WITH (fillfactor = 50);
+
+-- 0004_consumers.sql
 
 -- The consumers that follow the log. Times are those of this server's clock. What
 -- changes with every batch is in no index, so that rows change in place (HOT).
@@ -303,6 +335,6 @@ CREATE TABLE consumer_requests (
 CREATE INDEX consumer_requests_pending ON consumer_requests (consumer, generation, id) WHERE done_at IS NULL;
 CREATE INDEX consumer_requests_consumer ON consumer_requests (consumer, id);
 
-INSERT INTO eventus_migrations (version) VALUES (1), (2), (3);
+INSERT INTO eventus_migrations (version) VALUES (1), (2), (3), (4);
 
 COMMIT;

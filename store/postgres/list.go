@@ -56,12 +56,9 @@ WHERE (c.name, c.generation) IN (SELECT * FROM unnest($1::text[], $2::bigint[]))
 
 // ListConsumers implements [store.Consumers], in one round trip.
 func (s *Store) ListConsumers(ctx context.Context, ids ...store.ConsumerID) ([]store.Consumer, time.Time, error) {
-	names, generations := make([]string, len(ids)), make([]int64, len(ids))
-	for i, id := range ids {
-		if err := store.CheckConsumerID(id); err != nil {
-			return nil, time.Time{}, err
-		}
-		names[i], generations[i] = id.Name, int64(id.Generation)
+	names, generations, err := idColumns(ids)
+	if err != nil {
+		return nil, time.Time{}, err
 	}
 	batch := &pgx.Batch{}
 	if len(ids) == 0 {

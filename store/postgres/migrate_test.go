@@ -419,7 +419,7 @@ func everyCallOfConsumers(t testing.TB, s *postgres.Store) {
 	must(err)
 	counts, err := s.CountParked(t.Context(), board)
 	must(err)
-	if len(due) != 1 || counts[store.Unknown].Streams != 1 {
+	if len(due) != 1 || counts[board][store.Unknown].Streams != 1 {
 		t.Errorf("%d due of %+v", len(due), counts)
 	}
 	inTx(t, s, func(ctx context.Context, tx pgx.Tx) error {

@@ -125,29 +125,59 @@ func (s *Store) ListParked(ctx context.Context, id store.ConsumerID, after store
 	return page, nil
 }
 
-const countParkedSQL = `
-SELECT reason, count(*), min(since) FROM {schema}.parked_streams WHERE consumer = $1 AND generation = $2 GROUP BY reason`
+const (
+	countParkedSQL = `
+SELECT id.name, id.generation, p.*
+FROM unnest($1::text[], $2::bigint[]) AS id (name, generation) CROSS JOIN LATERAL (
+	SELECT reason, count(*), min(since) FROM {schema}.parked_streams
+	WHERE consumer = id.name AND generation = id.generation
+	GROUP BY reason
+) AS p`
+	countAllParkedSQL = `
+SELECT consumer, generation, reason, count(*), min(since) FROM {schema}.parked_streams GROUP BY consumer, generation, reason`
+)
 
 // CountParked implements [store.ParkedStreams].
-func (s *Store) CountParked(ctx context.Context, id store.ConsumerID) (map[store.Reason]store.ParkedCount, error) {
-	if err := store.CheckConsumerID(id); err != nil {
+func (s *Store) CountParked(ctx context.Context, ids ...store.ConsumerID) (map[store.ConsumerID]map[store.Reason]store.ParkedCount, error) {
+	names, generations, err := idColumns(ids)
+	if err != nil {
 		return nil, err
 	}
-	counts := make(map[store.Reason]store.ParkedCount)
-	rows, err := s.pool.Query(ctx, s.statements.countParked, id.Name, int64(id.Generation))
+	counts := make(map[store.ConsumerID]map[store.Reason]store.ParkedCount)
+	query, args := s.statements.countParked, []any{names, generations}
+	if len(ids) == 0 {
+		query, args = s.statements.countAllParked, nil
+	}
+	rows, err := s.pool.Query(ctx, query, args...)
 	if err == nil {
+		var id store.ConsumerID
 		var reason store.Reason
 		var c store.ParkedCount
-		_, err = pgx.ForEachRow(rows, []any{&reason, &c.Streams, &c.Oldest}, func() error {
+		_, err = pgx.ForEachRow(rows, []any{&id.Name, &id.Generation, &reason, &c.Streams, &c.Oldest}, func() error {
+			if counts[id] == nil {
+				counts[id] = make(map[store.Reason]store.ParkedCount)
+			}
 			c.Oldest = c.Oldest.UTC()
-			counts[reason] = c
+			counts[id][reason] = c
 			return nil
 		})
 	}
 	if err != nil {
-		return nil, fmt.Errorf("count parked streams of %s: %w", id.Name, err)
+		return nil, fmt.Errorf("count parked streams: %w", err)
 	}
 	return counts, nil
+}
+
+// idColumns returns the names and generations of checked ids.
+func idColumns(ids []store.ConsumerID) (names []string, generations []int64, err error) {
+	names, generations = make([]string, len(ids)), make([]int64, len(ids))
+	for i, id := range ids {
+		if err := store.CheckConsumerID(id); err != nil {
+			return nil, nil, err
+		}
+		names[i], generations[i] = id.Name, int64(id.Generation)
+	}
+	return names, generations, nil
 }
 
 const (

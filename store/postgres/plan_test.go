@@ -89,7 +89,7 @@ func TestPlans(t *testing.T) {
 		{"find parked", s.statements.findParked, append([]any{"1", 0}, streams...), true},
 		{"due parked", s.statements.dueParked, []any{"1", 0, 1, 2, 100}, false},
 		{"list parked", s.statements.listParked, []any{"1", 0, "product", "7", 100}, false},
-		{"count parked", s.statements.countParked, []any{"1", 0}, false},
+		{"count parked", s.statements.countParked, []any{[]string{"1"}, []int64{0}}, false},
 		{"redrive parked", s.statements.redriveParked, []any{"1", 0, "product", "7"}, false},
 		{"redrive all parked", s.statements.redriveAllParked, []any{"1", 0}, true},
 		{"pending requests", s.statements.pendingRequests, []any{"1", 0}, false},

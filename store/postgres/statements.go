@@ -27,11 +27,13 @@ type statements struct {
 	advance                                     string
 	setParked, deleteParked, findParked         string
 	dueParked, listParked, countParked          string
+	countAllParked                              string
 	redriveParked, redriveAllParked             string
 	lockParkedStreams                           string
 	deleteParkedStreams, makeRoom               string
 	addRequest, pendingRequests, finishRequest  string
 	listRequests, listRequestsOf                string
+	history                                     string
 }
 
 func newStatements(schema string) statements {
@@ -55,11 +57,13 @@ func newStatements(schema string) statements {
 		advance:   in(advanceSQL),
 		setParked: in(setParkedSQL), deleteParked: in(deleteParkedSQL), findParked: in(findParkedSQL),
 		dueParked: in(dueParkedSQL), listParked: in(listParkedSQL), countParked: in(countParkedSQL),
-		redriveParked: in(redriveParkedSQL), redriveAllParked: in(redriveAllParkedSQL),
+		countAllParked: in(countAllParkedSQL),
+		redriveParked:  in(redriveParkedSQL), redriveAllParked: in(redriveAllParkedSQL),
 		lockParkedStreams:   in(lockParkedStreamsSQL),
 		deleteParkedStreams: in(deleteParkedStreamsSQL), makeRoom: in(makeRoomSQL),
 		addRequest: in(addRequestSQL), pendingRequests: in(pendingRequestsSQL), finishRequest: in(finishRequestSQL),
 		listRequests: in(listRequestsSQL), listRequestsOf: in(listRequestsOfSQL),
+		history: in(historySQL),
 	}
 }
 

@@ -22,6 +22,7 @@ var (
 	_ store.Watcher           = (*Store)(nil)
 	_ store.Leases            = (*Store)(nil)
 	_ store.Consumers[pgx.Tx] = (*Store)(nil)
+	_ store.Identity          = (*Store)(nil)
 )
 
 // Config says where the store is. The zero value is ready to use.

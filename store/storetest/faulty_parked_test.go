@@ -98,9 +98,11 @@ func (s caselessParked) ListParked(ctx context.Context, id store.ConsumerID, aft
 
 type countsNoForks struct{ *memory.Store }
 
-func (s countsNoForks) CountParked(ctx context.Context, id store.ConsumerID) (map[store.Reason]store.ParkedCount, error) {
-	counts, err := s.Store.CountParked(ctx, id)
-	delete(counts, store.Forked)
+func (s countsNoForks) CountParked(ctx context.Context, ids ...store.ConsumerID) (map[store.ConsumerID]map[store.Reason]store.ParkedCount, error) {
+	counts, err := s.Store.CountParked(ctx, ids...)
+	for _, byReason := range counts {
+		delete(byReason, store.Forked)
+	}
 	return counts, err
 }
 

@@ -238,11 +238,18 @@ func parkedClauses[Tx any]() []clause[Tx] {
 				}
 				want[p.Reason] = c
 			}
-			got, err := b.CountParked(t.Context(), board)
+			all, err := b.CountParked(t.Context(), board)
 			if err != nil {
 				t.Fatal(err)
 			}
+			got := all[board]
+			equal(t, "consumers that were asked for", len(all), 1)
 			equal(t, "counts", got, want)
+			if all, err = b.CountParked(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			equal(t, "all consumers", len(all), 2)
+			equal(t, "counts among all", all[board], want)
 			for n, reason := range reasons {
 				equal(t, "streams parked as "+string(reason), got[reason].Streams, int64(n))
 			}
