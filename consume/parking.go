@@ -114,7 +114,9 @@ func (w *worker[Tx]) takeUp(work context.Context) error {
 		}
 		w.anyParked = w.anyParked || len(rows) > 0
 		for _, p := range rows {
-			if p.Reason != store.Unknown || w.segmentOf(p.Hash) != w.claim.Segment {
+			// A clock that was set back would make a stream wait for too long.
+			late := p.Reason == store.Waiting && time.Until(p.NextTry) > 10*w.cfg.Retry.MaxDelay
+			if p.Reason != store.Unknown && !late || w.segmentOf(p.Hash) != w.claim.Segment {
 				continue
 			}
 			err := w.transact(work, func(ctx context.Context, tx Tx) (store.Progress, error) {
@@ -160,8 +162,9 @@ func (w *worker[Tx]) retryDue(ctx, work context.Context) error {
 		return fmt.Errorf("look for parked streams: %w", err)
 	}
 	w.looked, w.lookAgain = time.Now(), min(2*w.lookAgain, longestDueInterval)
+	enough := w.looked.Add(retryTime)
 	for _, p := range due {
-		if ctx.Err() != nil {
+		if ctx.Err() != nil || time.Now().After(enough) {
 			return nil
 		}
 		if err := w.retry(ctx, work, p); err != nil && !errors.Is(err, errChanged) {
