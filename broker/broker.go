@@ -105,3 +105,22 @@ type Delivery interface {
 	// InProgress starts the acknowledgement wait anew.
 	InProgress(ctx context.Context) error
 }
+
+// Notifier tells a reader of the store that something new is likely to be there.
+// It is for readers that follow the store's log and use the broker as a wake-up
+// alone.
+type Notifier interface {
+	// Notify calls f soon after a message of one of the topics was published by
+	// any program, until stop is called. It needs at least one topic, and f must
+	// not be nil.
+	//
+	// A call is a hint and carries nothing: calls may be merged, may be lost, and
+	// may come without a message. A reader that depends on them also looks by
+	// itself from time to time. Nothing is acknowledged, and no state stays at
+	// the broker.
+	//
+	// f returns at once, for it may hold up other calls, and it is safe for
+	// concurrent use. A call that has begun may end after stop has returned.
+	// Calling stop again does nothing.
+	Notify(topics []string, f func()) (stop func(), err error)
+}

@@ -1,6 +1,7 @@
 package broker
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 )
@@ -60,4 +61,21 @@ func isHeaderValue(value string) bool {
 		}
 	}
 	return strings.Trim(value, " ") == value
+}
+
+// CheckNotify reports what the contract refuses in the arguments of
+// [Notifier.Notify]. Every backend calls it there.
+func CheckNotify(topics []string, f func()) error {
+	if f == nil {
+		return errors.New("notify: the function is nil: pass the one to call")
+	}
+	if len(topics) == 0 {
+		return errors.New("notify: no topics: name at least one")
+	}
+	for _, topic := range topics {
+		if err := CheckName(topic); err != nil {
+			return fmt.Errorf("notify: topic %w", err)
+		}
+	}
+	return nil
 }

@@ -88,7 +88,7 @@ func (r *Runner[Tx, E]) decodeEnvelopes(ctx context.Context, incoming []broker.D
 			cancel()
 			continue
 		}
-		batch = append(batch, delivery{d, m})
+		batch = append(batch, delivery{d, m.Message})
 	}
 	slices.SortStableFunc(batch, func(a, b delivery) int {
 		return cmp.Or(cmp.Compare(a.message.Position, b.message.Position), cmp.Compare(a.message.Version, b.message.Version))

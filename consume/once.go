@@ -5,44 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"runtime/debug"
-	"time"
 
 	"github.com/eventus-go/eventus"
 	"github.com/eventus-go/eventus/store"
 	"github.com/sethvargo/go-retry"
 )
-
-// Retry says how often and how soon a failed message is tried again. The zero
-// value is ready for use.
-type Retry struct {
-	// Attempts is how many failures of one message, in this process, make it
-	// poison. Default 10, which takes about a minute. Not counted: the first
-	// try together with other messages, passing trouble with the database, and
-	// what the handler calls [Transient].
-	Attempts int
-	// Base is the pause before the second attempt; it doubles for each further
-	// one. Default 100 ms.
-	Base time.Duration
-	// Cap is the longest pause. Default 30 s.
-	Cap time.Duration
-}
-
-func (r Retry) withDefaults() Retry {
-	if r.Attempts <= 0 {
-		r.Attempts = 10
-	}
-	if r.Base <= 0 {
-		r.Base = 100 * time.Millisecond
-	}
-	if r.Cap <= 0 {
-		r.Cap = 30 * time.Second
-	}
-	return r
-}
-
-func (r Retry) pauses() retry.Backoff {
-	return retry.WithCappedDuration(r.Cap, retry.WithJitterPercent(10, retry.NewExponential(r.Base)))
-}
 
 // Once is a handler whose effect happens once; made by [Idempotent].
 type Once[Tx, E any] struct {
@@ -111,7 +78,7 @@ func (o *Once[Tx, E]) Handle(ctx context.Context, m eventus.Message[E]) error {
 		if !o.passing(err) {
 			failures++
 		}
-		if failures == o.policy.Attempts {
+		if failures == o.policy.MaxAttempts {
 			return err
 		}
 		return retry.RetryableError(err)

@@ -47,7 +47,7 @@ func TestHandleTriesAgainAndLeavesNothingOfAFailedAttempt(t *testing.T) {
 			}
 			return nil
 		})
-		h := consume.Idempotent("view", s, v, consume.Retry{Attempts: 5})
+		h := consume.Idempotent("view", s, v, consume.Retry{MaxAttempts: 5})
 		if err := h.Handle(t.Context(), message("a", 1)); err != nil {
 			t.Fatal(err)
 		}
@@ -163,9 +163,9 @@ func TestMistakesInTheWiringPanicAtOnce(t *testing.T) {
 		"a name with a dot": func() { consume.Idempotent("a.b", s, v, consume.Retry{}) },
 		"no handler":        func() { consume.Idempotent[*memory.Tx, ticked]("a", s, nil, consume.Retry{}) },
 		"no inbox":          func() { consume.Idempotent[*memory.Tx, ticked]("a", nil, v, consume.Retry{}) },
-		"no consumer":       func() { consume.New[*memory.Tx, ticked](nil, ticks, silent(), consume.Config{}) },
-		"no source":         func() { consume.New(once, nil, silent(), consume.Config{}) },
-		"no subscriber":     func() { consume.New(once, ticks, nil, consume.Config{}) },
+		"no consumer":       func() { consume.New[*memory.Tx, ticked](nil, ticks, silent(), consume.RunnerConfig{}) },
+		"no source":         func() { consume.New(once, nil, silent(), consume.RunnerConfig{}) },
+		"no subscriber":     func() { consume.New(once, ticks, nil, consume.RunnerConfig{}) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			defer func() {

@@ -31,8 +31,9 @@ type ParkedStreams[Tx any] interface {
 	// Stream starts at the first.
 	ListParked(ctx context.Context, id ConsumerID, after Stream, limit int) ([]Parked, error)
 
-	// CountParked counts a consumer's parked streams by their reason.
-	CountParked(ctx context.Context, id ConsumerID) (map[Reason]ParkedCount, error)
+	// CountParked counts the parked streams of consumers by their reason, of all
+	// consumers when no ids are given.
+	CountParked(ctx context.Context, ids ...ConsumerID) (map[ConsumerID]map[Reason]ParkedCount, error)
 
 	// RedriveParked makes rows waiting and due at once, with no attempts
 	// counted, and returns how many. With the zero Stream it takes all streams

@@ -11,6 +11,7 @@ import (
 type Backend interface {
 	broker.Publisher
 	broker.Subscriber
+	broker.Notifier
 }
 
 // Open returns a broker without messages and without subscriptions, whose
@@ -85,4 +86,9 @@ var clauses = []clause{
 	{"Fetch after Close returns ErrClosed, and closing again is nothing", never, closedFetch},
 	{"Close ends a Fetch that waits", never, closeEndsFetch},
 	{"settling after Close does nothing", never, settleAfterClose},
+
+	{"Notify calls its function after a message of each of its topics", never, notifies},
+	{"Notify does not call for messages of other topics", never, notifiesOfItsTopics},
+	{"stop ends the calls of its Notify and of no other", never, notifyStops},
+	{"Notify refuses bad topics, none, and no function", never, notifyRefuses},
 }

@@ -98,4 +98,17 @@ var faults = []fault{
 		withSubscription(func(s broker.Subscription) broker.Subscription { return unnamed{s} })},
 	{"Close leaves a waiting Fetch alone", "Close ends a Fetch that waits",
 		withSubscription(func(s broker.Subscription) broker.Subscription { return leaver{s} })},
+
+	{"only the first topic is listened to", "Notify calls its function after a message of each of its topics",
+		with(func(b *memory.Broker) brokertest.Backend { return firstTopic{b} })},
+	{"the first call is the last", "Notify calls its function after a message of each of its topics",
+		with(func(b *memory.Broker) brokertest.Backend { return oneShot{b} })},
+	{"every message is told to all", "Notify does not call for messages of other topics",
+		with(func(b *memory.Broker) brokertest.Backend { return &loud{Broker: b} })},
+	{"stop does nothing", "stop ends the calls of its Notify and of no other",
+		with(func(b *memory.Broker) brokertest.Backend { return unstoppable{b} })},
+	{"stop ends the calls of all", "stop ends the calls of its Notify and of no other",
+		with(func(b *memory.Broker) brokertest.Backend { return &stopsAll{Broker: b} })},
+	{"bad topics are left out", "Notify refuses bad topics, none, and no function",
+		with(func(b *memory.Broker) brokertest.Backend { return forgiving{b} })},
 }

@@ -34,11 +34,11 @@ func (e *HeaderError) Error() string {
 // bytes never decode later.
 //
 // Data is shared, not copied.
-func Decode(m broker.Message) (store.Message, error) {
+func Decode(m broker.Message) (Event, error) {
 	r := newReader(m)
 	r.binaryMode()
-	r.required(source)
-	event := store.Message{
+	event := Event{Source: r.required(source), History: r.optional(history), Previous: r.optional(previous)}
+	event.Message = store.Message{
 		Event: store.Event{
 			ID:          r.required(id),
 			Type:        r.required(eventType),
@@ -57,13 +57,13 @@ func Decode(m broker.Message) (store.Message, error) {
 		Position: r.number(position, r.optional(position), 0),
 	}
 	if r.err != nil {
-		return store.Message{}, r.err
+		return Event{}, r.err
 	}
 	if event.ContentType == "" {
 		event.ContentType = "application/json"
 	}
 	if err := store.Check(event.Stream, store.Any, []store.Event{event.Event}); err != nil {
-		return store.Message{}, fmt.Errorf("message %q: %w", m.ID, err)
+		return Event{}, fmt.Errorf("message %q: %w", m.ID, err)
 	}
 	return event, nil
 }

@@ -13,6 +13,8 @@
 //	ce-datacontenttype     content type of the data
 //	ce-streamversion       version in the stream, from 1
 //	ce-position            place in the store's whole log, if known
+//	ce-history             id of the store's history, if known
+//	ce-previous            id of the event before in its stream; none before version 1
 //	ce-correlationid       metadata, if not empty
 //	ce-causationid         metadata, if not empty
 //	ce-actor               metadata, if not empty
@@ -41,6 +43,8 @@ const (
 	contentType   = "ce-datacontenttype"
 	streamVersion = "ce-streamversion"
 	position      = "ce-position"
+	history       = "ce-history"
+	previous      = "ce-previous"
 	correlationID = "ce-correlationid"
 	causationID   = "ce-causationid"
 	actor         = "ce-actor"

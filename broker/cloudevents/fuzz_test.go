@@ -22,7 +22,7 @@ func FuzzDecode(f *testing.F) {
 				"ce-specversion": spec, "ce-id": id, "ce-type": typ, "ce-source": "/f",
 				"ce-streamversion": version, "ce-position": position, "ce-time": at,
 				"ce-subject": subject, "ce-fields": fields, "ce-traceparent": trace,
-				"ce-actor": trace, "traceparent": typ,
+				"ce-actor": trace, "traceparent": typ, "ce-history": subject, "ce-previous": trace,
 			},
 		})
 		var header *cloudevents.HeaderError
@@ -39,7 +39,7 @@ func FuzzRoundTrip(f *testing.F) {
 	f.Add("id", "p-1", "actor", "traceparent", "", int64(1), []byte("x"))
 	f.Add(`"`, "%20 €", "", "k", `\u2028 </script>`, int64(7), []byte{0, 255})
 	f.Fuzz(func(t *testing.T, id, stream, actor, key, value string, n int64, data []byte) {
-		m := store.Message{
+		m := cloudevents.Event{Source: "/f", History: "h 1", Previous: id, Message: store.Message{
 			Event: store.Event{
 				ID: id, Type: id, ContentType: "text/plain; charset=\"utf-8\"", Data: data,
 				Time:     time.UnixMicro(n),
@@ -48,7 +48,7 @@ func FuzzRoundTrip(f *testing.F) {
 			Stream:   store.Stream{Category: "topic", ID: stream},
 			Version:  max(n, 1),
 			Position: max(n, 0),
-		}
+		}}
 		if store.Check(m.Stream, store.Any, []store.Event{m.Event}) == nil {
 			roundTrip(t, m)
 		}

@@ -14,6 +14,7 @@ import (
 var (
 	_ broker.Publisher  = (*Broker)(nil)
 	_ broker.Subscriber = (*Broker)(nil)
+	_ broker.Notifier   = (*Broker)(nil)
 )
 
 // Broker publishes to and subscribes from one stream. It is safe for concurrent

@@ -21,6 +21,7 @@ import (
 var (
 	_ broker.Publisher  = (*Broker)(nil)
 	_ broker.Subscriber = (*Broker)(nil)
+	_ broker.Notifier   = (*Broker)(nil)
 )
 
 // Config adjusts a [Broker].
@@ -34,9 +35,10 @@ type Config struct {
 type Broker struct {
 	ackWait time.Duration
 
-	mu       sync.Mutex
-	topics   map[string][]broker.Message // by topic, in the order of publishing
-	durables map[string]*durable         // by name
+	mu            sync.Mutex
+	topics        map[string][]broker.Message // by topic, in the order of publishing
+	durables      map[string]*durable         // by name
+	notifications map[*notification]struct{}
 }
 
 // New returns a broker without messages.
@@ -45,9 +47,10 @@ func New(cfg Config) *Broker {
 		cfg.AckWait = 30 * time.Second
 	}
 	return &Broker{
-		ackWait:  cfg.AckWait,
-		topics:   make(map[string][]broker.Message),
-		durables: make(map[string]*durable),
+		ackWait:       cfg.AckWait,
+		topics:        make(map[string][]broker.Message),
+		durables:      make(map[string]*durable),
+		notifications: make(map[*notification]struct{}),
 	}
 }
 
@@ -62,6 +65,15 @@ func (b *Broker) Publish(ctx context.Context, messages []broker.Message) (int, e
 			return 0, err
 		}
 	}
+	for _, call := range b.keep(messages) {
+		call()
+	}
+	return len(messages), nil
+}
+
+// keep stores messages, wakes the members that wait for them, and returns whom
+// to notify.
+func (b *Broker) keep(messages []broker.Message) []func() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for _, m := range messages {
@@ -70,7 +82,7 @@ func (b *Broker) Publish(ctx context.Context, messages []broker.Message) (int, e
 	for _, d := range b.durables {
 		d.wake()
 	}
-	return len(messages), nil
+	return b.concerned(messages)
 }
 
 // Subscribe implements [broker.Subscriber].

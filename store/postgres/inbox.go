@@ -4,41 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"time"
 
 	"github.com/eventus-go/eventus/store"
 	"github.com/jackc/pgx/v5"
 )
-
-// rollbackTimeout bounds a rollback, which must not hang on the context that
-// has ended.
-const rollbackTimeout = 5 * time.Second
-
-// InTx implements [store.Inbox], at READ COMMITTED. The store's other methods can
-// be used inside f; they take a connection of their own and do not see what tx
-// has written. See [Store.WithTx] for appends.
-func (s *Store) InTx(ctx context.Context, f func(ctx context.Context, tx pgx.Tx) error) error {
-	tx, err := s.pool.BeginTx(ctx, pgx.TxOptions{IsoLevel: pgx.ReadCommitted, AccessMode: pgx.ReadWrite})
-	if err != nil {
-		return fmt.Errorf("begin transaction of the inbox: %w", err)
-	}
-	// It does nothing after a commit.
-	defer func() {
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), rollbackTimeout)
-		defer cancel()
-		_ = tx.Rollback(ctx)
-	}()
-	if err := f(ctx, tx); err != nil {
-		return err
-	}
-	if err := ctx.Err(); err != nil {
-		return err
-	}
-	if err := tx.Commit(ctx); err != nil {
-		return fmt.Errorf("commit transaction of the inbox: %w", err)
-	}
-	return nil
-}
 
 // Whoever reads marks shares the consumer with others who do, and keeps away
 // who forgets it: Forget takes away marks that are not there yet, too.

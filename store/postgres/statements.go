@@ -19,6 +19,21 @@ type statements struct {
 	forgetMarks, forgetLetters          string
 	park, parked, unpark, parkedStreams string
 	lease, endLease                     string
+
+	allConsumers, someConsumers                 string
+	createConsumer, lockConsumer, saveConsumer  string
+	renameConsumer, deleteConsumer              string
+	lockSegments, deleteSegments, deleteMembers string
+	advance                                     string
+	setParked, deleteParked, findParked         string
+	dueParked, listParked, countParked          string
+	countAllParked                              string
+	redriveParked, redriveAllParked             string
+	lockParkedStreams                           string
+	deleteParkedStreams, makeRoom               string
+	addRequest, pendingRequests, finishRequest  string
+	listRequests, listRequestsOf                string
+	history                                     string
 }
 
 func newStatements(schema string) statements {
@@ -34,6 +49,21 @@ func newStatements(schema string) statements {
 		forgetMarks: in(forgetMarksSQL), forgetLetters: in(forgetLettersSQL),
 		park: in(parkSQL), parked: in(parkedSQL), unpark: in(unparkSQL), parkedStreams: in(parkedStreamsSQL),
 		lease: in(leaseSQL), endLease: in(endLeaseSQL),
+
+		allConsumers: in(allConsumersSQL), someConsumers: in(someConsumersSQL),
+		createConsumer: in(createConsumerSQL), lockConsumer: in(lockConsumerSQL), saveConsumer: in(saveConsumerSQL),
+		renameConsumer: in(renameConsumerSQL), deleteConsumer: in(deleteConsumerSQL),
+		lockSegments: in(lockSegmentsSQL), deleteSegments: in(deleteSegmentsSQL), deleteMembers: in(deleteMembersSQL),
+		advance:   in(advanceSQL),
+		setParked: in(setParkedSQL), deleteParked: in(deleteParkedSQL), findParked: in(findParkedSQL),
+		dueParked: in(dueParkedSQL), listParked: in(listParkedSQL), countParked: in(countParkedSQL),
+		countAllParked: in(countAllParkedSQL),
+		redriveParked:  in(redriveParkedSQL), redriveAllParked: in(redriveAllParkedSQL),
+		lockParkedStreams:   in(lockParkedStreamsSQL),
+		deleteParkedStreams: in(deleteParkedStreamsSQL), makeRoom: in(makeRoomSQL),
+		addRequest: in(addRequestSQL), pendingRequests: in(pendingRequestsSQL), finishRequest: in(finishRequestSQL),
+		listRequests: in(listRequestsSQL), listRequestsOf: in(listRequestsOfSQL),
+		history: in(historySQL),
 	}
 }
 

@@ -130,38 +130,56 @@ func scanParked(rows *sql.Rows, err error) ([]store.Parked, error) {
 	return all, rows.Err()
 }
 
-const countParkedSQL = `
-SELECT reason, count(*), min(since) FROM parked_streams
-WHERE name = ? AND generation = ?
-GROUP BY reason`
+const (
+	countParkedSQL = `
+SELECT p.name, p.generation, p.reason, count(*), min(p.since)
+FROM json_each(?) AS id CROSS JOIN parked_streams AS p
+WHERE p.name = id.value ->> 0 AND p.generation = id.value ->> 1
+GROUP BY p.name, p.generation, p.reason`
+	countAllParkedSQL = `
+SELECT name, generation, reason, count(*), min(since) FROM parked_streams GROUP BY name, generation, reason`
+)
 
 // CountParked implements [store.ParkedStreams].
-func (s *Store) CountParked(ctx context.Context, id store.ConsumerID) (map[store.Reason]store.ParkedCount, error) {
-	if err := store.CheckConsumerID(id); err != nil {
-		return nil, err
+func (s *Store) CountParked(ctx context.Context, ids ...store.ConsumerID) (map[store.ConsumerID]map[store.Reason]store.ParkedCount, error) {
+	for _, id := range ids {
+		if err := store.CheckConsumerID(id); err != nil {
+			return nil, err
+		}
 	}
-	counts, err := scanCounts(s.statements.countParked.QueryContext(ctx, id.Name, id.Generation))
+	var rows *sql.Rows
+	var err error
+	if len(ids) == 0 {
+		rows, err = s.db.QueryContext(ctx, countAllParkedSQL)
+	} else {
+		rows, err = s.statements.countParked.QueryContext(ctx, idsJSON(ids))
+	}
+	counts, err := scanCounts(rows, err)
 	if err != nil {
-		return nil, fmt.Errorf("count parked streams of %s: %w", describe(id), err)
+		return nil, fmt.Errorf("count parked streams: %w", err)
 	}
 	return counts, nil
 }
 
-func scanCounts(rows *sql.Rows, err error) (map[store.Reason]store.ParkedCount, error) {
+func scanCounts(rows *sql.Rows, err error) (map[store.ConsumerID]map[store.Reason]store.ParkedCount, error) {
 	if err != nil {
 		return nil, err
 	}
 	defer rows.Close()
-	counts := make(map[store.Reason]store.ParkedCount)
+	counts := make(map[store.ConsumerID]map[store.Reason]store.ParkedCount)
 	for rows.Next() {
+		var id store.ConsumerID
 		var reason store.Reason
 		var c store.ParkedCount
 		var oldest int64
-		if err := rows.Scan(&reason, &c.Streams, &oldest); err != nil {
+		if err := rows.Scan(&id.Name, &id.Generation, &reason, &c.Streams, &oldest); err != nil {
 			return nil, err
 		}
+		if counts[id] == nil {
+			counts[id] = make(map[store.Reason]store.ParkedCount)
+		}
 		c.Oldest = fromMicros(oldest)
-		counts[reason] = c
+		counts[id][reason] = c
 	}
 	return counts, rows.Err()
 }

@@ -115,10 +115,10 @@ func settles[Tx any](t *testing.T, b subject[Tx]) {
 	}
 	counts := make(map[int64]int) // of the messages up to a settled head
 	reading.Go(func() {
-		for {
+		for last := false; !last; {
 			select {
 			case <-done:
-				return
+				last = true // one more look at what the last writer left
 			default:
 			}
 			head, err := b.Log.Head(t.Context())

@@ -64,29 +64,20 @@ func listClauses[Tx any]() []clause[Tx] {
 			equal(t, "listed after the commit", mustList(t, b), []store.Consumer{keptConsumer(busyConsumer(board)), keptConsumer(newConsumer(mail, 1))})
 		}},
 		{"ListConsumers is one consistent view while consumers change", func(t *testing.T, b subject[Tx]) {
-			const rounds = 60
+			const changes = 30 // that each reader sees
 			mustCreate(t, b, newConsumer(board, 3), newConsumer(mail, 2))
+			ctx, cancel := context.WithCancel(t.Context())
 			done := make(chan struct{})
 			var writing, reading sync.WaitGroup
 			writing.Go(func() {
-				for n := range int64(rounds) {
-					err := b.InTx(t.Context(), func(ctx context.Context, tx Tx) error {
-						for _, id := range []store.ConsumerID{board, mail} {
-							c, _, err := b.LockConsumer(ctx, tx, id)
-							if err != nil {
-								return err
-							}
-							c.Rebuild = n + 1
-							for i := range c.Segments {
-								c.Segments[i].Position = n + 1
-							}
-							if err := b.SaveConsumer(ctx, tx, c); err != nil {
-								return err
-							}
-						}
-						return nil
-					})
-					if err != nil {
+				defer cancel() // readers do not wait for the changes of a writer that failed
+				for n := int64(1); ; n++ {
+					select {
+					case <-done:
+						return
+					default:
+					}
+					if err := b.InTx(t.Context(), func(ctx context.Context, tx Tx) error { return moveTo(ctx, b, tx, n, board, mail) }); err != nil {
 						t.Errorf("transaction: %v", err)
 						return
 					}
@@ -94,13 +85,9 @@ func listClauses[Tx any]() []clause[Tx] {
 			})
 			for range 3 {
 				reading.Go(func() {
-					for {
-						select {
-						case <-done:
-							return
-						default:
-						}
-						consumers, _, err := b.ListConsumers(t.Context())
+					var last int64
+					for seen := 0; seen < changes; {
+						consumers, _, err := b.ListConsumers(ctx)
 						if err != nil || len(consumers) != 2 || len(consumers[0].Segments) != 3 || len(consumers[1].Segments) != 2 {
 							t.Errorf("listed %+v, error %v", consumers, err)
 							return
@@ -113,12 +100,15 @@ func listClauses[Tx any]() []clause[Tx] {
 								}
 							}
 						}
+						if consumers[0].Rebuild != last {
+							seen, last = seen+1, consumers[0].Rebuild
+						}
 					}
 				})
 			}
-			writing.Wait()
-			close(done)
 			reading.Wait()
+			close(done)
+			writing.Wait()
 		}},
 		{"a store keeps nothing of a consumer that it is given, and shares nothing of one that it returns", func(t *testing.T, b subject[Tx]) {
 			mustInTx(t, b, func(ctx context.Context, tx Tx) error {
@@ -152,6 +142,24 @@ func listClauses[Tx any]() []clause[Tx] {
 			equal(t, "saved", mustLock(t, b, board), want)
 		}},
 	}
+}
+
+// moveTo moves consumers and all their segments to n.
+func moveTo[Tx any](ctx context.Context, b subject[Tx], tx Tx, n int64, ids ...store.ConsumerID) error {
+	for _, id := range ids {
+		c, _, err := b.LockConsumer(ctx, tx, id)
+		if err != nil {
+			return err
+		}
+		c.Rebuild = n
+		for i := range c.Segments {
+			c.Segments[i].Position = n
+		}
+		if err := b.SaveConsumer(ctx, tx, c); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // spoilConsumer overwrites everything that c points to.

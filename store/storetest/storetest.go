@@ -60,6 +60,7 @@ func Run[Tx any](t *testing.T, open func(t testing.TB) Backend[Tx]) {
 		{b.Inbox != nil, markClauses[Tx]()},
 		{b.Inbox != nil, deadLetterClauses[Tx]()},
 		{b.Consumers != nil, consumerClauses[Tx]()},
+		{b.Consumers != nil, renameClauses[Tx]()},
 		{b.Consumers != nil, listClauses[Tx]()},
 		{b.Consumers != nil, advanceClauses[Tx]()},
 		{b.Consumers != nil, lockClauses[Tx]()},
