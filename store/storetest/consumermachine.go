@@ -165,7 +165,7 @@ func (m *machine[Tx]) compareConsumers(t *rapid.T) {
 		counts, err := m.b.CountParked(t.Context(), id)
 		mustBe(t, "count", err, nil)
 		var n int64
-		for _, c := range counts {
+		for _, c := range counts[id] {
 			n += c.Streams
 		}
 		equal(t, "count of parked streams", n, int64(len(rows)))
