@@ -45,6 +45,10 @@ func (m *machine[Tx]) operations() map[string]func(*rapid.T) {
 	if m.b.Inbox != nil {
 		ops["transaction"] = m.transaction
 	}
+	if m.b.Consumers != nil {
+		ops["request"] = m.request
+		ops["transaction of consumers"] = m.consumerTransaction
+	}
 	return ops
 }
 

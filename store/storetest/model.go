@@ -15,6 +15,7 @@ type model struct {
 	snapshots map[snapshotKey]keptSnapshot
 	inbox     inboxModel
 	values    map[string]string // the handler's own writes
+	consumers consumerModel
 }
 
 type snapshotKey struct {
