@@ -187,8 +187,8 @@ var faults = []fault{
 
 	{"the first row of a parked stream stays", "SetParked stores a row with every field, and replaces that of the same consumer and stream",
 		with(func(s *memory.Store) store.Store { return keepsFirst{s} })},
-	{"a parked stream is parked anew each time", "SetParked counts NextTry from now by the database's clock, and keeps the Since of a row that exists",
-		with(func(s *memory.Store) store.Store { return parksAnew{s} })},
+	{"a parked stream gets a new Since each time", "SetParked counts NextTry from now by the database's clock, and keeps the Since of a row that exists",
+		with(func(s *memory.Store) store.Store { return parksAgain{s} })},
 	{"a text is too much for the column", "SetParked accepts any text as the error",
 		with(func(s *memory.Store) store.Store { return strict{s} })},
 	{"a stream without a name is parked", "SetParked refuses a stream that Stream.Check refuses",
