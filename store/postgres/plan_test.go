@@ -80,6 +80,8 @@ func TestPlans(t *testing.T) {
 		{"lock consumer", s.statements.lockConsumer, []any{"1", 0}, false},
 		{"lock segments", s.statements.lockSegments, []any{"1", 0}, true},
 		{"some consumers", s.statements.someConsumers, []any{[]string{"1", "2"}, []int64{0, 0}}, true},
+		{"some segments", s.statements.someSegments, []any{[]string{"1", "2"}, []int64{0, 0}}, true},
+		{"some members", s.statements.someMembers, []any{[]string{"1", "2"}, []int64{0, 0}}, true},
 		{"save consumer", s.statements.saveConsumer, []any{"1", 0, []string{"product"}, "", "2026-01-01", false, "", 0, 0, 0,
 			[]int64{6}, []string{"e"}, []int64{0}, []int64{0}, []string{"x"}, []string{"x"}, []int64{1}, []string{"2026-01-01"},
 			[]string{"m"}, []string{"p"}, []string{"2026-01-01"}}, false},

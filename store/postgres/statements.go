@@ -20,7 +20,8 @@ type statements struct {
 	park, parked, unpark, parkedStreams string
 	lease, endLease                     string
 
-	allConsumers, someConsumers                 string
+	allConsumers, allSegments, allMembers       string
+	someConsumers, someSegments, someMembers    string
 	createConsumer, lockConsumer, saveConsumer  string
 	renameConsumer, deleteConsumer              string
 	lockSegments, deleteSegments, deleteMembers string
@@ -50,7 +51,8 @@ func newStatements(schema string) statements {
 		park: in(parkSQL), parked: in(parkedSQL), unpark: in(unparkSQL), parkedStreams: in(parkedStreamsSQL),
 		lease: in(leaseSQL), endLease: in(endLeaseSQL),
 
-		allConsumers: in(allConsumersSQL), someConsumers: in(someConsumersSQL),
+		allConsumers: in(allConsumersSQL), allSegments: in(allSegmentsSQL), allMembers: in(allMembersSQL),
+		someConsumers: in(someConsumersSQL), someSegments: in(someSegmentsSQL), someMembers: in(someMembersSQL),
 		createConsumer: in(createConsumerSQL), lockConsumer: in(lockConsumerSQL), saveConsumer: in(saveConsumerSQL),
 		renameConsumer: in(renameConsumerSQL), deleteConsumer: in(deleteConsumerSQL),
 		lockSegments: in(lockSegmentsSQL), deleteSegments: in(deleteSegmentsSQL), deleteMembers: in(deleteMembersSQL),
