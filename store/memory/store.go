@@ -42,6 +42,8 @@ type Store struct {
 	appended  chan struct{}
 	leases    map[string]lease
 	history   string
+	refusals  map[int64]refusal          // by position
+	places    map[string]store.Published // by place
 }
 
 // New returns an empty store.
@@ -55,6 +57,8 @@ func New() *Store {
 		appended:  make(chan struct{}),
 		leases:    make(map[string]lease),
 		history:   newHistory(),
+		refusals:  make(map[int64]refusal),
+		places:    make(map[string]store.Published),
 	}
 }
 

@@ -11,7 +11,8 @@ import (
 type statements struct {
 	append, appendOne, version          string
 	read, readAll, holders, holdup      string
-	unpublished, dequeue, republish     string
+	unpublished, last, dequeue          string
+	published, refuse, readmit, refused string
 	readSnapshot, writeSnapshot         string
 	shareConsumer, ownConsumer          string
 	lockMarks, marks, setMarks          string
@@ -25,7 +26,8 @@ func newStatements(schema string) statements {
 	return statements{
 		append: in(appendSQL), appendOne: in(appendOneSQL), version: in(versionSQL),
 		read: in(readSQL), readAll: in(readAllSQL), holders: in(holdersSQL), holdup: in(holdupSQL),
-		unpublished: in(unpublishedSQL), dequeue: in(dequeueSQL), republish: in(republishSQL),
+		unpublished: in(unpublishedSQL), last: in(lastSQL), dequeue: in(dequeueSQL), published: in(publishedSQL),
+		refuse: in(refuseSQL), readmit: in(readmitSQL), refused: in(refusedSQL),
 		readSnapshot: in(readSnapshotSQL), writeSnapshot: in(writeSnapshotSQL),
 		shareConsumer: shareConsumerSQL, ownConsumer: ownConsumerSQL,
 		lockMarks: in(lockMarksSQL), marks: in(marksSQL), setMarks: in(setMarksSQL),
