@@ -100,7 +100,7 @@ func headClauses[Tx any]() []clause[Tx] {
 // of a settled head and is not committed at once has come too late.
 func settles[Tx any](t *testing.T, b subject[Tx]) {
 	// The writers go on until the reader has looked often enough.
-	const writers, appends, enough, most = 6, 30, 40, 2000
+	const writers, appends, enough, most = 6, 30, 10, 300
 	var looks atomic.Int64
 	written := make([]store.Stream, writers)
 	var reading, writing sync.WaitGroup
