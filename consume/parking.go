@@ -196,9 +196,7 @@ func (w *worker[Tx]) retry(ctx, work context.Context, p store.Parked) error {
 		messages, more = messages[:n-1], false
 	}
 	if len(messages) == 0 {
-		return w.transact(work, func(ctx context.Context, tx Tx) (store.Progress, error) {
-			return w.at, w.changeParked(ctx, tx, p, func(*store.Parked) error { return w.db.DeleteParked(ctx, tx, w.id, p.Stream) })
-		})
+		return w.unpark(work, p)
 	}
 	if first := &messages[0]; first.Version != p.Version || p.EventID != "" && first.ID != p.EventID {
 		return w.chargeParked(work, p, p.Attempts, "", fault{reason: store.Forked, err: fmt.Errorf("the log has event %s at version %d, and the consumer waits for event %s at version %d",
@@ -260,6 +258,33 @@ func (w *worker[Tx]) retry(ctx, work context.Context, p store.Parked) error {
 		p, items = next, items[done:]
 	}
 	return nil
+}
+
+// unpark lets a parked stream flow again that has nothing to catch up with.
+//
+// A stream that was adopted from an inbox may have been handled beyond the
+// segment's place. It stays parked until the segment has passed the last message
+// that is done; otherwise that message would take effect again. If the log does
+// not have that message, the stream is forked.
+func (w *worker[Tx]) unpark(work context.Context, p store.Parked) error {
+	if p.Version > 1 {
+		done, err := w.db.Read(work, p.Stream, p.Version-2, 1)
+		if err != nil {
+			return fmt.Errorf("read %s after version %d: %w", p.Stream, p.Version-2, err)
+		}
+		if len(done) == 0 {
+			return w.chargeParked(work, p, p.Attempts, "", fault{reason: store.Forked,
+				err: fmt.Errorf("the consumer is done with version %d of the stream, and the log does not have it", p.Version-1)})
+		}
+		if done[0].Position > w.at.Position {
+			return w.transact(work, func(ctx context.Context, tx Tx) (store.Progress, error) {
+				return w.at, w.changeParked(ctx, tx, p, func(*store.Parked) error { return w.db.SetParked(ctx, tx, p, longestDueInterval) })
+			})
+		}
+	}
+	return w.transact(work, func(ctx context.Context, tx Tx) (store.Progress, error) {
+		return w.at, w.changeParked(ctx, tx, p, func(*store.Parked) error { return w.db.DeleteParked(ctx, tx, w.id, p.Stream) })
+	})
 }
 
 // noteParked stores that a parked stream is about to be tried, for a worker that

@@ -20,8 +20,8 @@ const (
 // was not there is locked by being inserted. The order keeps two calls from
 // deadlocking.
 const lockMarksSQL = `
-INSERT INTO {schema}.inbox AS i (consumer, category, stream_id, version)
-SELECT DISTINCT $1::text, s.category COLLATE "C", s.stream_id COLLATE "C", 0
+INSERT INTO {schema}.inbox AS i (consumer, category, stream_id, version, event_id)
+SELECT DISTINCT $1::text, s.category COLLATE "C", s.stream_id COLLATE "C", 0, ''
 FROM unnest($2::text[], $3::text[]) AS s (category, stream_id)
 ORDER BY 2, 3
 ON CONFLICT (consumer, category, stream_id) DO UPDATE SET version = i.version WHERE false`
@@ -80,8 +80,8 @@ func (s *Store) Marks(ctx context.Context, tx pgx.Tx, consumer string, streams [
 var errOldSnapshot = errors.New("the transaction's snapshot is older than the mark: begin it anew, at READ COMMITTED")
 
 const setMarksSQL = `
-INSERT INTO {schema}.inbox (consumer, category, stream_id, version)
-SELECT $1::text, category, stream_id, version
+INSERT INTO {schema}.inbox (consumer, category, stream_id, version, event_id)
+SELECT $1::text, category, stream_id, version, ''
 FROM unnest($2::text[], $3::text[], $4::bigint[]) AS s (category, stream_id, version)
 ON CONFLICT (consumer, category, stream_id) DO UPDATE SET version = excluded.version`
 

@@ -31,7 +31,7 @@ func filled(t *testing.T) (*Store, *pgxpool.Pool) {
 			SELECT 'product', i % 500, i / 500 + 1, i, 't', 'c', repeat('x', 300)::bytea, now(), '', '', '' FROM generate_series(0, 19999) AS i`,
 		`INSERT INTO outbox SELECT position FROM event_store WHERE position > 19000`,
 		`INSERT INTO snapshots SELECT category, stream_id, 1, version, event_id, 'c', 'x' FROM event_store WHERE version = 20`,
-		`INSERT INTO inbox SELECT c, category, stream_id, version FROM event_store, (VALUES ('a'), ('b'), ('c')) AS c (c) WHERE version = 20`,
+		`INSERT INTO inbox SELECT c, category, stream_id, version, event_id FROM event_store, (VALUES ('a'), ('b'), ('c')) AS c (c) WHERE version = 20`,
 		`INSERT INTO dead_letters SELECT 'a', position, category, stream_id, version, event_id, type, content_type, data, time,
 			correlation_id, causation_id, actor, metadata, 'error', 1, now() FROM event_store WHERE version > 30`,
 		`INSERT INTO consumers SELECT c, 0, '{product}', '', now(), false, '', 0, 0, 0 FROM generate_series(1, 2000) AS c`,

@@ -53,8 +53,8 @@ func (s *Store) Marks(ctx context.Context, tx *sql.Tx, consumer string, streams 
 }
 
 const setMarksSQL = `
-INSERT INTO inbox (consumer, category, stream_id, version)
-SELECT ?1, value ->> 0, value ->> 1, value ->> 2 FROM json_each(?2) WHERE true
+INSERT INTO inbox (consumer, category, stream_id, version, event_id)
+SELECT ?1, value ->> 0, value ->> 1, value ->> 2, '' FROM json_each(?2) WHERE true
 ON CONFLICT (consumer, category, stream_id) DO UPDATE SET version = excluded.version`
 
 // SetMarks implements [store.Inbox].
