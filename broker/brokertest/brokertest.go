@@ -60,7 +60,7 @@ var clauses = []clause{
 	{"a message arrives as it was sent", never, roundTrip},
 
 	{"a bad name or topic is refused", never, badNames},
-	{"a name belongs to one topic", never, nameBelongsToTopic},
+	{"under one name each topic has a subscription of its own", never, topicsOfOneName},
 	{"topics are apart, also when one begins with the other", never, topicsApart},
 	{"FromNow begins after what was published, FromFirst with it", never, starts},
 	{"a durable subscription goes on from where it was, whatever the start", never, goesOn},

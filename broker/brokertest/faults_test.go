@@ -59,8 +59,10 @@ var faults = []fault{
 
 	{"bad characters of a name are replaced", "a bad name or topic is refused",
 		with(func(b *memory.Broker) brokertest.Backend { return lenient{b} })},
-	{"a subscription is named by its topic as well", "a name belongs to one topic",
-		with(func(b *memory.Broker) brokertest.Backend { return perTopic{b} })},
+	{"name and topic are glued together", "under one name each topic has a subscription of its own",
+		with(func(b *memory.Broker) brokertest.Backend { return &glued{Broker: b} })},
+	{"a name belongs to one topic", "under one name each topic has a subscription of its own",
+		with(func(b *memory.Broker) brokertest.Backend { return &oneTopic{Broker: b} })},
 	{"each member has a subscription of its own", "two members of one name share the messages",
 		with(func(b *memory.Broker) brokertest.Backend { return &ephemeral{Broker: b} })},
 	{"each member begins anew", "a durable subscription goes on from where it was, whatever the start",

@@ -12,7 +12,8 @@ type statements struct {
 	append, appendOne, version          string
 	read, readAll, logHead, timesAfter  string
 	holders, holdup                     string
-	unpublished, dequeue, republish     string
+	unpublished, last, dequeue          string
+	published, refuse, readmit, refused string
 	readSnapshot, writeSnapshot         string
 	shareConsumer, ownConsumer          string
 	lockMarks, marks, setMarks          string
@@ -42,7 +43,8 @@ func newStatements(schema string) statements {
 		append: in(appendSQL), appendOne: in(appendOneSQL), version: in(versionSQL),
 		read: in(readSQL), readAll: in(readAllSQL), logHead: in(logHeadSQL), timesAfter: in(timesAfterSQL),
 		holders: in(holdersSQL), holdup: in(holdupSQL),
-		unpublished: in(unpublishedSQL), dequeue: in(dequeueSQL), republish: in(republishSQL),
+		unpublished: in(unpublishedSQL), last: in(lastSQL), dequeue: in(dequeueSQL), published: in(publishedSQL),
+		refuse: in(refuseSQL), readmit: in(readmitSQL), refused: in(refusedSQL),
 		readSnapshot: in(readSnapshotSQL), writeSnapshot: in(writeSnapshotSQL),
 		shareConsumer: shareConsumerSQL, ownConsumer: ownConsumerSQL,
 		lockMarks: in(lockMarksSQL), marks: in(marksSQL), setMarks: in(setMarksSQL),
