@@ -122,8 +122,9 @@ type Follower[Tx any] struct {
 
 	running sync.Mutex // held by Run
 
-	mu    sync.Mutex
-	moved chan struct{} // closed when a segment of this member has moved
+	mu     sync.Mutex
+	moved  chan struct{} // closed when a segment of this member has moved
+	turned time.Time     // when Run last began to look at the consumer's rows
 }
 
 // Follow returns a follower of the log of db: the consumer of that name.

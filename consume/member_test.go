@@ -434,3 +434,22 @@ func TestWaitReturnsWhenTheModelShowsIt(t *testing.T) {
 		}
 	})
 }
+
+func TestLastTurnSaysThatRunGoesOn(t *testing.T) {
+	inBubble(t, func(b *bench) {
+		f := b.follower(b.config())
+		if !f.LastTurn().IsZero() {
+			b.Errorf("before Run: %s", f.LastTurn())
+		}
+		stop := b.run(f)
+		pass(time.Hour)
+		if age := time.Since(f.LastTurn()); age > time.Second {
+			b.Errorf("Run goes on, and the last turn was %s ago", age)
+		}
+		stop()
+		pass(time.Hour)
+		if age := time.Since(f.LastTurn()); age < time.Hour {
+			b.Errorf("Run has ended, and the last turn was %s ago", age)
+		}
+	})
+}

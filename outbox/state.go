@@ -7,6 +7,10 @@ import (
 
 // State is what can be seen of a relay.
 type State struct {
+	// LastTurn is when the relay last began to look for work, or to ask for its
+	// turn. A relay that has not looked for a minute hangs, or its store or broker
+	// does. Zero before Run.
+	LastTurn time.Time
 	// Leader says that this relay publishes. One that stands by does not.
 	Leader bool
 	// Position is up to where all messages were published when the relay last
