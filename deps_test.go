@@ -41,7 +41,7 @@ var rules = map[string]struct {
 	"eventustest/pgtest":         {others: []string{"github.com/jackc/pgx/v5", "github.com/testcontainers/testcontainers-go"}},
 	"eventustest/natstest":       {own: []string{"infra/natsd"}, others: []string{"github.com/nats-io/nats.go"}},
 	"infra/natsd":                {others: []string{"github.com/nats-io/nats-server", "github.com/nats-io/nats.go", "github.com/gofrs/flock"}},
-	"product":                    {own: []string{"", "codec", "store"}, others: []string{"github.com/goccy/go-json", "github.com/google/uuid", "github.com/jackc/pgx/v5", "golang.org/x/text"}},
+	"product":                    {own: []string{"", "codec", "consume", "store"}, others: []string{"github.com/goccy/go-json", "github.com/google/uuid", "github.com/jackc/pgx/v5", "golang.org/x/text"}},
 	"vet":                        {others: []string{"golang.org/x/tools"}},
 	"cmd/eventusvet":             {own: []string{"vet"}, others: []string{"golang.org/x/tools"}},
 	"product/cmd/productd": {

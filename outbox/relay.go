@@ -74,7 +74,6 @@ func (r *Relay) Run(ctx context.Context) error {
 	r.forget()
 	poll, failures := firstPoll, pause.AfterFailures()
 	for ctx.Err() == nil {
-		r.note(func(s *State) { s.LastTurn = time.Now() })
 		// Taken before the look, so that no append falls between look and wait.
 		appended := r.watch()
 		leading, published, err := r.turn(ctx)

@@ -7,9 +7,9 @@ import (
 
 // State is what can be seen of a relay.
 type State struct {
-	// LastTurn is when the relay last began to look for work, or to ask for its
-	// turn. A relay that has not looked for a minute hangs, or its store or broker
-	// does. Zero before Run.
+	// LastTurn is when the relay last finished a look for work, a page of messages,
+	// or an attempt that failed. It does one of them every few seconds: a relay
+	// whose last turn was minutes ago hangs. Zero before the first.
 	LastTurn time.Time
 	// Leader says that this relay publishes. One that stands by does not.
 	Leader bool
@@ -55,5 +55,6 @@ func (r *Relay) State() State {
 func (r *Relay) note(change func(*State)) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	r.state.LastTurn = time.Now()
 	change(&r.state)
 }
