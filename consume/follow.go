@@ -124,6 +124,7 @@ type Follower[Tx any] struct {
 	mu      sync.Mutex
 	moved   chan struct{}   // closed when a segment of this member has moved
 	unknown map[string]bool // types of foreign events that were told of
+	turned  time.Time       // when Run last began to look at the consumer's rows
 }
 
 // Follow returns a follower of the log of db: the consumer of that name.

@@ -48,6 +48,7 @@ func (m *member[Tx]) run(ctx context.Context) error {
 	failures := pause.AfterFailures()
 	created := false
 	for ctx.Err() == nil {
+		m.turn()
 		err := m.listen()
 		if !created {
 			err = errors.Join(err, m.create(ctx))

@@ -7,6 +7,10 @@ import (
 
 // State is what can be seen of a relay.
 type State struct {
+	// LastTurn is when the relay last finished a look for work, a page of messages,
+	// or an attempt that failed. It does one of them every few seconds: a relay
+	// whose last turn was minutes ago hangs. Zero before the first.
+	LastTurn time.Time
 	// Leader says that this relay publishes. One that stands by does not.
 	Leader bool
 	// Position is up to where all messages were published when the relay last
@@ -51,5 +55,6 @@ func (r *Relay) State() State {
 func (r *Relay) note(change func(*State)) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	r.state.LastTurn = time.Now()
 	change(&r.state)
 }

@@ -8,10 +8,9 @@ import (
 )
 
 // plans is how SQLite runs each query of the hot paths: by an index, without a
-// table scan and, but for lists of consumers, without a sort. What is scanned are
-// the statement's own arguments (json_each), the one snapshot, and the tables that
-// are asked for whole.
-// The refused messages have an index of their own.
+// table scan and, except for lists of consumers, without a sort. What is scanned
+// are the statement's own arguments (json_each), the one snapshot, the tables that
+// are asked for whole, and the refused messages, which have an index of their own.
 var plans = []struct{ name, query, plan string }{
 	{"lock", lockSQL, `
 		SEARCH outbox USING INTEGER PRIMARY KEY (rowid=?)`},
