@@ -251,7 +251,11 @@ func difference(t testing.TB, r rig, consumer string, log store.Log) string {
 	want := history(t, log)
 	for s, ids := range effects {
 		if !slices.Equal(ids, want[s]) {
-			return fmt.Sprintf("%s: %d effects %.400v, want %d %.400v", s, len(ids), fmt.Sprint(ids), len(want[s]), fmt.Sprint(want[s]))
+			same := 0
+			for same < min(len(ids), len(want[s])) && ids[same] == want[s][same] {
+				same++
+			}
+			return fmt.Sprintf("%s: %d effects, want %d; different from version %d on: %.300v, want %.300v", s, len(ids), len(want[s]), same+1, ids[same:], want[s][same:])
 		}
 	}
 	for s, ids := range want {
