@@ -43,6 +43,7 @@ type consumerRows interface {
 type runner interface {
 	Run(ctx context.Context) error
 	State(ctx context.Context) (consume.State, error)
+	Wait(ctx context.Context, stream store.Stream, version int64) error
 }
 
 // program is what the programs of these tests do differently. The zero value
