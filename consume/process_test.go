@@ -48,6 +48,8 @@ type member struct {
 	StopBetween bool
 	// ExitAt is the id of a stream whose messages end the process.
 	ExitAt string
+	// FailFirst makes the first message of ExitAt fail instead.
+	FailFirst bool
 	// HangAt is the id of a stream whose messages never return.
 	HangAt string
 	// Slow is how long each message takes.
@@ -79,6 +81,10 @@ func beMember(order string) error {
 			time.Sleep(m.Slow)
 			switch msg.Stream.ID {
 			case m.ExitAt:
+				if m.FailFirst {
+					m.FailFirst = false
+					return errNever
+				}
 				os.Exit(exitCode)
 			case m.HangAt:
 				fmt.Println("hangs")
