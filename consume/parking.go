@@ -21,21 +21,29 @@ func unreadable(err error) bool {
 	return errors.As(err, &d)
 }
 
-// park sets a stream aside at a message, and moves the segment past it.
+// park sets a stream aside at a message, and moves the segment past it. A stream
+// that is parked already keeps its row: the message is one of those that wait.
 func (w *worker[Tx]) park(work context.Context, it *item[Tx], f fault, to store.Progress) error {
 	p := store.Parked{
 		Consumer: w.id, Stream: it.Stream, Hash: hash(it.Stream),
 		Version: it.Version, Position: it.Position, EventID: it.ID, Since: time.Now(),
 	}
 	delay := w.charge(&p, f)
+	waits := false
 	err := w.transact(work, func(ctx context.Context, tx Tx) (store.Progress, error) {
+		rows, err := w.db.FindParked(ctx, tx, w.id, []store.Stream{it.Stream})
+		if waits = len(rows) > 0; err != nil || waits {
+			return to, err
+		}
 		return to, w.db.SetParked(ctx, tx, p, delay)
 	})
 	if err != nil {
 		return fmt.Errorf("park %s version %d: %w; it failed with: %w", p.Stream, p.Version, err, f.err)
 	}
 	w.anyParked, w.lookAgain = true, firstDueInterval
-	w.logParked(p, it.Type, delay)
+	if !waits {
+		w.logParked(p, it.Type, delay)
+	}
 	return nil
 }
 
