@@ -36,7 +36,6 @@ var rules = map[string]struct {
 	"internal/quiet":             {},
 	"consume":                    {own: []string{"", "store", "broker", "broker/cloudevents", "internal/pause", "internal/quiet"}, others: []string{"github.com/google/uuid", "github.com/sethvargo/go-retry"}},
 	"outbox":                     {own: []string{"store", "broker", "broker/cloudevents", "internal/pause", "internal/quiet"}, others: []string{"github.com/google/uuid"}},
-	"consume":                    {own: []string{"", "store", "broker", "broker/cloudevents", "internal/pause", "internal/quiet"}, others: []string{"github.com/google/uuid", "github.com/sethvargo/go-retry"}},
 	"eventustest":                {own: []string{"", "codec", "consume", "store", "store/memory"}, others: []string{"github.com/google/go-cmp", "pgregory.net/rapid"}},
 	"eventustest/internal/order": {own: []string{"", "store/memory"}},
 	"eventustest/pgtest":         {others: []string{"github.com/jackc/pgx/v5", "github.com/testcontainers/testcontainers-go"}},
