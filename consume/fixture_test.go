@@ -141,7 +141,7 @@ func newSystem(t testing.TB, set settings) *system {
 		set.config.Log = s.store
 	}
 	if set.retry == (consume.Retry{}) {
-		set.retry.Attempts = 5
+		set.retry.MaxAttempts = 5
 	}
 	s.runner = consume.New(consume.Idempotent("view", s.store, s.view, set.retry), ticks, subscriber, set.config)
 	s.run(outbox.New(s.store, publisher, outbox.Config{}).Run)

@@ -1,6 +1,7 @@
 package consume
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -15,33 +16,36 @@ import (
 // Retry says how often and how soon a failed message is tried again. The zero
 // value is ready for use.
 type Retry struct {
-	// Attempts is how many failures of one message, in this process, make it
-	// poison. Default 10, which takes about a minute. Not counted: the first
-	// try together with other messages, passing trouble with the database, and
-	// what the handler calls [Transient].
-	Attempts int
-	// Base is the pause before the second attempt; it doubles for each further
-	// one. Default 100 ms.
-	Base time.Duration
-	// Cap is the longest pause. Default 30 s.
-	Cap time.Duration
+	// MaxAttempts is how many failures of one message make it poison. Passing
+	// trouble with the database, a lost race ([store.ErrConflict]) and what the
+	// handler calls [Transient] are not counted.
+	//
+	// Default 10, which takes about a minute.
+	MaxAttempts int
+	// BaseDelay is the pause before the second attempt. It doubles for each
+	// further one.
+	//
+	// Default 100 ms.
+	BaseDelay time.Duration
+	// MaxDelay is the longest pause.
+	//
+	// Default 30 s.
+	MaxDelay time.Duration
 }
 
+// withDefaults replaces zeros. It panics on negative values.
 func (r Retry) withDefaults() Retry {
-	if r.Attempts <= 0 {
-		r.Attempts = 10
+	if r.MaxAttempts < 0 || r.BaseDelay < 0 || r.MaxDelay < 0 {
+		panic(fmt.Sprintf("consume: %+v has a negative value; use 0 for the default", r))
 	}
-	if r.Base <= 0 {
-		r.Base = 100 * time.Millisecond
-	}
-	if r.Cap <= 0 {
-		r.Cap = 30 * time.Second
-	}
+	r.MaxAttempts = cmp.Or(r.MaxAttempts, 10)
+	r.BaseDelay = cmp.Or(r.BaseDelay, 100*time.Millisecond)
+	r.MaxDelay = cmp.Or(r.MaxDelay, 30*time.Second)
 	return r
 }
 
 func (r Retry) pauses() retry.Backoff {
-	return retry.WithCappedDuration(r.Cap, retry.WithJitterPercent(10, retry.NewExponential(r.Base)))
+	return retry.WithCappedDuration(r.MaxDelay, retry.WithJitterPercent(10, retry.NewExponential(r.BaseDelay)))
 }
 
 // Once is a handler whose effect happens once; made by [Idempotent].
@@ -111,7 +115,7 @@ func (o *Once[Tx, E]) Handle(ctx context.Context, m eventus.Message[E]) error {
 		if !o.passing(err) {
 			failures++
 		}
-		if failures == o.policy.Attempts {
+		if failures == o.policy.MaxAttempts {
 			return err
 		}
 		return retry.RetryableError(err)

@@ -47,7 +47,7 @@ func TestHandleTriesAgainAndLeavesNothingOfAFailedAttempt(t *testing.T) {
 			}
 			return nil
 		})
-		h := consume.Idempotent("view", s, v, consume.Retry{Attempts: 5})
+		h := consume.Idempotent("view", s, v, consume.Retry{MaxAttempts: 5})
 		if err := h.Handle(t.Context(), message("a", 1)); err != nil {
 			t.Fatal(err)
 		}

@@ -224,7 +224,7 @@ func (r *Runner[Tx, E]) failed(ctx context.Context, m *store.Message, cause erro
 	if counts {
 		a.count++
 	}
-	if a.count >= r.once.policy.Attempts {
+	if a.count >= r.once.policy.MaxAttempts {
 		return r.condemn(ctx, m, a.count, cause)
 	}
 	pause, _ := a.pauses.Next()

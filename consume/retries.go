@@ -55,7 +55,7 @@ func (r retries) failed(m *store.Message, policy Retry, now time.Time) (*attempt
 		return a, nil
 	}
 	if len(r) >= maxRetries {
-		r.prune(now.Add(-policy.Cap))
+		r.prune(now.Add(-policy.MaxDelay))
 	}
 	if len(r) >= maxRetries {
 		return nil, errTooManyRetries

@@ -263,7 +263,7 @@ func TestTroubleWithTheDatabaseNeverCondemnsAMessage(t *testing.T) {
 
 func TestMoreFailingStreamsThanTheRunnerKeepsInMind(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newSystem(t, settings{retry: consume.Retry{Attempts: 1000, Base: time.Second}})
+		s := newSystem(t, settings{retry: consume.Retry{MaxAttempts: 1000, BaseDelay: time.Second}})
 		defer s.end()
 		s.view.setFail(func(eventus.Message[ticked]) error { return errors.New("broken release") })
 		s.run(s.runner.Run)

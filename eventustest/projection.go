@@ -32,7 +32,7 @@ type ReadModel[Tx, E, V any] struct {
 // well.
 func Projection[Tx, E, V any](inbox store.Inbox[Tx], handler consume.Handler[Tx, E], read func(ctx context.Context, id string) (V, error)) ReadModel[Tx, E, V] {
 	m := ReadModel[Tx, E, V]{inbox: &rollback[Tx]{Inbox: inbox}, handler: handler, read: read}
-	m.once = consume.Idempotent(consumer, m.inbox, handler, consume.Retry{Attempts: 1})
+	m.once = consume.Idempotent(consumer, m.inbox, handler, consume.Retry{MaxAttempts: 1})
 	return m
 }
 
@@ -95,7 +95,7 @@ func (m ReadModel[Tx, E, V]) reset(ctx context.Context) (can bool, err error) {
 		return false, nil
 	}
 	return true, m.inbox.InTx(ctx, func(ctx context.Context, tx Tx) error {
-		if err := m.inbox.Forget(ctx, tx, consumer); err != nil {
+		if err := m.inbox.Reset(ctx, tx, consumer); err != nil {
 			return err
 		}
 		return r.Reset(ctx, tx)

@@ -34,12 +34,12 @@ type Inbox[Tx any] interface {
 	// Marks.
 	SetMarks(ctx context.Context, tx Tx, consumer string, marks []Mark) error
 
-	// Forget removes all marks and dead letters of the consumer: the first half
+	// Reset removes all marks and dead letters of the consumer: the first half
 	// of a rebuild. The second half, emptying the read model, is the caller's,
 	// in the same transaction. It locks all marks of the consumer, stored or
 	// not, as Marks would: it waits for transactions that hold some, and forgets
 	// what they leave, and who asks for one waits for tx to end.
-	Forget(ctx context.Context, tx Tx, consumer string) error
+	Reset(ctx context.Context, tx Tx, consumer string) error
 }
 
 // Mark is how far a consumer has come in a stream.

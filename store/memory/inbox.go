@@ -191,8 +191,8 @@ func (s *Store) SetMarks(ctx context.Context, tx *Tx, consumer string, marks []s
 	return nil
 }
 
-// Forget implements [store.Inbox].
-func (s *Store) Forget(ctx context.Context, tx *Tx, consumer string) error {
+// Reset implements [store.Inbox].
+func (s *Store) Reset(ctx context.Context, tx *Tx, consumer string) error {
 	if err := s.check(ctx, tx, consumer); err != nil {
 		return err
 	}

@@ -41,7 +41,7 @@ func (s *Store) InTx(ctx context.Context, f func(ctx context.Context, tx pgx.Tx)
 }
 
 // Whoever reads marks shares the consumer with others who do, and keeps away
-// who forgets it: Forget takes away marks that are not there yet, too.
+// who forgets it: Reset takes away marks that are not there yet, too.
 const (
 	shareConsumerSQL = `SELECT pg_advisory_xact_lock_shared(hashtextextended('inbox ' || $1::text, $2))`
 	ownConsumerSQL   = `SELECT pg_advisory_xact_lock(hashtextextended('inbox ' || $1::text, $2))`
@@ -135,21 +135,21 @@ func (s *Store) SetMarks(ctx context.Context, tx pgx.Tx, consumer string, marks 
 }
 
 const (
-	forgetMarksSQL   = `DELETE FROM {schema}.inbox WHERE consumer = $1`
-	forgetLettersSQL = `DELETE FROM {schema}.dead_letters WHERE consumer = $1`
+	resetMarksSQL   = `DELETE FROM {schema}.inbox WHERE consumer = $1`
+	resetLettersSQL = `DELETE FROM {schema}.dead_letters WHERE consumer = $1`
 )
 
-// Forget implements [store.Inbox]. It is the first call of its transaction: after
+// Reset implements [store.Inbox]. It is the first call of its transaction: after
 // Marks it can deadlock with a transaction that waits for one of those marks,
 // which ends as an error that is [Store.Transient].
-func (s *Store) Forget(ctx context.Context, tx pgx.Tx, consumer string) error {
+func (s *Store) Reset(ctx context.Context, tx pgx.Tx, consumer string) error {
 	if err := store.CheckConsumer(consumer); err != nil {
 		return err
 	}
 	if _, err := tx.Exec(ctx, s.statements.ownConsumer, consumer, int64(s.schemaKey)); err != nil {
 		return fmt.Errorf("forget %s: %w", consumer, err)
 	}
-	for _, statement := range []string{s.statements.forgetMarks, s.statements.forgetLetters} {
+	for _, statement := range []string{s.statements.resetMarks, s.statements.resetLetters} {
 		if _, err := tx.Exec(ctx, statement, consumer); err != nil {
 			return fmt.Errorf("forget %s: %w", consumer, err)
 		}

@@ -16,7 +16,7 @@ type statements struct {
 	readSnapshot, writeSnapshot         string
 	shareConsumer, ownConsumer          string
 	lockMarks, marks, setMarks          string
-	forgetMarks, forgetLetters          string
+	resetMarks, resetLetters          string
 	park, parked, unpark, parkedStreams string
 	lease, endLease                     string
 }
@@ -31,7 +31,7 @@ func newStatements(schema string) statements {
 		readSnapshot: in(readSnapshotSQL), writeSnapshot: in(writeSnapshotSQL),
 		shareConsumer: shareConsumerSQL, ownConsumer: ownConsumerSQL,
 		lockMarks: in(lockMarksSQL), marks: in(marksSQL), setMarks: in(setMarksSQL),
-		forgetMarks: in(forgetMarksSQL), forgetLetters: in(forgetLettersSQL),
+		resetMarks: in(resetMarksSQL), resetLetters: in(resetLettersSQL),
 		park: in(parkSQL), parked: in(parkedSQL), unpark: in(unparkSQL), parkedStreams: in(parkedStreamsSQL),
 		lease: in(leaseSQL), endLease: in(endLeaseSQL),
 	}

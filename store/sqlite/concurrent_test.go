@@ -138,7 +138,7 @@ func TestInterruptedStatement(t *testing.T) {
 		"an unparked letter": func(ctx context.Context, s *sqlite.Store, tx *sql.Tx) error {
 			return s.Unpark(ctx, tx, "c", stream, 1)
 		},
-		"a forgotten consumer": func(ctx context.Context, s *sqlite.Store, tx *sql.Tx) error { return s.Forget(ctx, tx, "c") },
+		"a forgotten consumer": func(ctx context.Context, s *sqlite.Store, tx *sql.Tx) error { return s.Reset(ctx, tx, "c") },
 	} {
 		t.Run(name+" does not commit without the writes that an interrupted statement has rolled back", func(t *testing.T) {
 			s, _ := openStore(t, filepath.Join(t.TempDir(), "a.db"))

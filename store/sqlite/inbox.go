@@ -106,16 +106,16 @@ func (s *Store) SetMarks(ctx context.Context, tx *sql.Tx, consumer string, marks
 }
 
 const (
-	forgetMarksSQL   = `DELETE FROM inbox WHERE consumer = ?`
-	forgetLettersSQL = `DELETE FROM dead_letters WHERE consumer = ?`
+	resetMarksSQL   = `DELETE FROM inbox WHERE consumer = ?`
+	resetLettersSQL = `DELETE FROM dead_letters WHERE consumer = ?`
 )
 
-// Forget implements [store.Inbox].
-func (s *Store) Forget(ctx context.Context, tx *sql.Tx, consumer string) error {
+// Reset implements [store.Inbox].
+func (s *Store) Reset(ctx context.Context, tx *sql.Tx, consumer string) error {
 	if err := checkWrite(ctx, tx, consumer); err != nil {
 		return err
 	}
-	for _, statement := range []string{forgetMarksSQL, forgetLettersSQL} {
+	for _, statement := range []string{resetMarksSQL, resetLettersSQL} {
 		if _, err := tx.ExecContext(ctx, statement, consumer); err != nil {
 			return fmt.Errorf("forget %s: %w", consumer, err)
 		}

@@ -100,7 +100,7 @@ var faults = []fault{
 	{"a failed transaction is tried again", "InTx runs the function once, whether it commits or not",
 		with(func(s *memory.Store) store.Store { return retries{s} })},
 	{"the handler's write is not in the transaction", "a transaction sees its own changes, and nobody else does before the commit", outside},
-	{"Forget leaves dead letters", "Forget removes all marks and dead letters of the consumer and of no other",
+	{"Reset leaves dead letters", "Reset removes all marks and dead letters of the consumer and of no other",
 		with(func(s *memory.Store) store.Store { return forgetsMarks{s} })},
 	{"a dead letter is overwritten", "a letter parked twice stays as it is, but a newer error and its attempts replace the old",
 		with(func(s *memory.Store) store.Store { return overwrites{s} })},

@@ -153,7 +153,7 @@ func inboxClauses[Tx any]() []clause[Tx] {
 					_, err = b.Parked(ctx, tx, consumer, product, 1)
 					mustInvalid(t, err)
 					mustInvalid(t, b.Unpark(ctx, tx, consumer, product, 1))
-					mustInvalid(t, b.Forget(ctx, tx, consumer))
+					mustInvalid(t, b.Reset(ctx, tx, consumer))
 					return b.Put(ctx, tx, "key", "the transaction is usable")
 				})
 				_, err := b.ParkedStreams(t.Context(), consumer, store.Stream{}, 1)
@@ -164,7 +164,7 @@ func inboxClauses[Tx any]() []clause[Tx] {
 			mustSetMarks(t, b, longest, store.Mark{Stream: product, Version: 1})
 			equal(t, "mark", markOf(t, b, longest, product), 1)
 		}},
-		{"Forget removes all marks and dead letters of the consumer and of no other", func(t *testing.T, b subject[Tx]) {
+		{"Reset removes all marks and dead letters of the consumer and of no other", func(t *testing.T, b subject[Tx]) {
 			for _, consumer := range []string{"a", "b"} {
 				mustSetMarks(t, b, consumer, store.Mark{Stream: product, Version: 7}, store.Mark{Version: 99})
 				mustPark(t, b, letter(consumer, product, 8))
@@ -174,7 +174,7 @@ func inboxClauses[Tx any]() []clause[Tx] {
 				if err := b.SetMarks(ctx, tx, "a", []store.Mark{{Stream: other, Version: 5}}); err != nil {
 					return err
 				}
-				if err := b.Forget(ctx, tx, "a"); err != nil {
+				if err := b.Reset(ctx, tx, "a"); err != nil {
 					return err
 				}
 				return b.SetMarks(ctx, tx, "a", []store.Mark{{Version: 1}})
@@ -186,11 +186,11 @@ func inboxClauses[Tx any]() []clause[Tx] {
 			equal(t, "letters of a", mustParkedStreams(t, b, "a", store.Stream{}, all), []store.DeadLetter{})
 			equal(t, "streams of b", len(mustParkedStreams(t, b, "b", store.Stream{}, all)), 2)
 		}},
-		{"a Forget that rolls back forgets nothing", func(t *testing.T, b subject[Tx]) {
+		{"a Reset that rolls back forgets nothing", func(t *testing.T, b subject[Tx]) {
 			mustSetMarks(t, b, "a", store.Mark{Stream: product, Version: 7})
 			mustPark(t, b, letter("a", product, 8))
 			err := b.InTx(t.Context(), func(ctx context.Context, tx Tx) error {
-				if err := b.Forget(ctx, tx, "a"); err != nil {
+				if err := b.Reset(ctx, tx, "a"); err != nil {
 					t.Errorf("forget: %v", err)
 				}
 				return errHandler

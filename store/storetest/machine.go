@@ -217,6 +217,6 @@ func (m *machine[Tx]) change(ctx context.Context, t *rapid.T, tx Tx, inbox *inbo
 		return m.b.Put(ctx, tx, consumer, values[consumer])
 	default:
 		inbox.forget(consumer)
-		return m.b.Forget(ctx, tx, consumer)
+		return m.b.Reset(ctx, tx, consumer)
 	}
 }

@@ -109,7 +109,7 @@ func markClauses[Tx any]() []clause[Tx] {
 		{"who waited for a mark finds it at 0 when the consumer was forgotten meanwhile", func(t *testing.T, b subject[Tx]) {
 			contend(t, b, func(ctx context.Context, tx Tx, worker int, want *guarded) error {
 				if worker == 0 { // forgets without asking for the mark, as a rebuild does
-					err := b.Forget(ctx, tx, "consumer")
+					err := b.Reset(ctx, tx, "consumer")
 					want.set(store.Mark{Stream: product})
 					return err
 				}
