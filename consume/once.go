@@ -52,25 +52,47 @@ func (r Retry) pauses() retry.Backoff {
 type Once[Tx, E any] struct {
 	consumer string
 	inbox    store.Inbox[Tx]
-	handler  Handler[Tx, E]
+	handler  func(ctx context.Context, tx Tx, m eventus.Message[E]) error
 	policy   Retry
+	alone    bool // each message has a transaction of its own
 }
 
-// Idempotent makes the effect of a handler happen once for each message, however
-// often the message comes: the consumer's mark for the stream is checked before
-// and moved after, in the transaction that the handler writes in.
+// Idempotent returns a consumer that calls handler once for each message,
+// however often the message comes. It checks the consumer's mark of the stream
+// before the call and moves it after, in the transaction that the handler writes
+// in.
 //
-// A consumer is named once and for ever; its name is the key of its marks. It
-// has 1 to 128 characters of a-z, A-Z, 0-9, '-' and '_'. Idempotent panics on
-// another, and when the inbox or the handler is nil.
-func Idempotent[Tx, E any](consumer string, inbox store.Inbox[Tx], h Handler[Tx, E], policy Retry) *Once[Tx, E] {
+//	consume.Idempotent("prices", db, view.priceChanged, consume.Retry{})
+//
+// Handler is called as [Handler] describes. A value with a Handle method is
+// given as v.Handle.
+//
+// The consumer's name is the key of its marks: a consumer that is renamed starts
+// again at the beginning. It has 1 to 128 characters of a-z, A-Z, 0-9, '-' and
+// '_'. Idempotent panics on any other name, on a nil inbox or handler, and on a
+// negative value in retry.
+func Idempotent[Tx, E any](consumer string, inbox store.Inbox[Tx], handler func(ctx context.Context, tx Tx, m eventus.Message[E]) error, retry Retry) *Once[Tx, E] {
 	if err := store.CheckConsumer(consumer); err != nil {
 		panic(fmt.Sprintf("consume: %v", err))
 	}
-	if inbox == nil || h == nil {
-		panic(fmt.Sprintf("consume: consumer %s needs an inbox and a handler; one of them is nil", consumer))
+	if inbox == nil || handler == nil {
+		panic(fmt.Sprintf("consume: consumer %s has no inbox or no handler: give Idempotent both", consumer))
 	}
-	return &Once[Tx, E]{consumer: consumer, inbox: inbox, handler: h, policy: policy.withDefaults()}
+	return &Once[Tx, E]{consumer: consumer, inbox: inbox, handler: handler, policy: retry.withDefaults()}
+}
+
+// AtLeastOnce is [Idempotent] for a handler whose effect lies outside of the
+// database, such as a mail or a call of another service. The handler runs at
+// least once for each message, in order, and never again after the mark is
+// committed. A [Receiver] gives each message a transaction of its own, so that
+// the failure of one message does not repeat the effects of others.
+func AtLeastOnce[Tx, E any](consumer string, inbox store.Inbox[Tx], handler func(ctx context.Context, m eventus.Message[E]) error, retry Retry) *Once[Tx, E] {
+	if handler == nil {
+		panic(fmt.Sprintf("consume: consumer %s has no handler: give AtLeastOnce one", consumer))
+	}
+	once := Idempotent(consumer, inbox, func(ctx context.Context, _ Tx, m eventus.Message[E]) error { return handler(ctx, m) }, retry)
+	once.alone = true
+	return once
 }
 
 // Handle handles one message: for callers that bring their own messages. With a
@@ -122,8 +144,11 @@ func (o *Once[Tx, E]) Handle(ctx context.Context, m eventus.Message[E]) error {
 	})
 }
 
-// passing reports whether an error says nothing against the message.
-func (o *Once[Tx, E]) passing(err error) bool { return transient(err) || o.inbox.Transient(err) }
+// passing reports whether an error says nothing against the message. A lost race
+// is such an error: another writer was faster.
+func (o *Once[Tx, E]) passing(err error) bool {
+	return transient(err) || errors.Is(err, store.ErrConflict) || o.inbox.Transient(err)
+}
 
 // call runs the handler and turns its panic into an error, so that one message
 // cannot end the process, and with it the work on all others, again and again.
@@ -133,5 +158,5 @@ func (o *Once[Tx, E]) call(ctx context.Context, tx Tx, m eventus.Message[E]) (er
 			err = fmt.Errorf("the handler panicked: %v\n%s", p, debug.Stack())
 		}
 	}()
-	return o.handler.Handle(eventus.ContinueFrom(ctx, m), tx, m)
+	return o.handler(eventus.ContinueFrom(ctx, m), tx, m)
 }
