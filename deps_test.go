@@ -32,9 +32,10 @@ var rules = map[string]struct {
 	"broker/memory":              {own: []string{"broker"}},
 	"broker/jetstream":           {own: []string{"broker"}, others: []string{"github.com/nats-io/nats.go"}},
 	"broker/brokertest":          {own: []string{"broker"}},
+	"internal/quiet":             {},
 	"internal/pause":             {others: []string{"github.com/sethvargo/go-retry"}},
 	"outbox":                     {own: []string{"store", "broker", "broker/cloudevents", "internal/pause"}, others: []string{"github.com/google/uuid"}},
-	"consume":                    {own: []string{"", "store", "broker", "broker/cloudevents", "internal/pause"}, others: []string{"github.com/sethvargo/go-retry"}},
+	"consume":                    {own: []string{"", "store", "broker", "broker/cloudevents", "internal/pause", "internal/quiet"}, others: []string{"github.com/sethvargo/go-retry"}},
 	"eventustest":                {own: []string{"", "codec", "consume", "store", "store/memory"}, others: []string{"github.com/google/go-cmp", "pgregory.net/rapid"}},
 	"eventustest/internal/order": {own: []string{"", "store/memory"}},
 	"eventustest/pgtest":         {others: []string{"github.com/jackc/pgx/v5", "github.com/testcontainers/testcontainers-go"}},
@@ -52,7 +53,7 @@ var rules = map[string]struct {
 // withoutReflect are the packages of the write and read path.
 var withoutReflect = []string{
 	"", "codec", "store", "store/memory", "store/sqlite",
-	"broker", "broker/cloudevents", "broker/memory", "broker/jetstream", "outbox", "consume", "internal/pause",
+	"broker", "broker/cloudevents", "broker/memory", "broker/jetstream", "outbox", "consume", "internal/pause", "internal/quiet",
 }
 
 // forTests are the packages that may import testing.

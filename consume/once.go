@@ -1,52 +1,15 @@
 package consume
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"runtime/debug"
-	"time"
 
 	"github.com/eventus-go/eventus"
 	"github.com/eventus-go/eventus/store"
 	"github.com/sethvargo/go-retry"
 )
-
-// Retry says how often and how soon a failed message is tried again. The zero
-// value is ready for use.
-type Retry struct {
-	// MaxAttempts is how many failures of one message make it poison. Passing
-	// trouble with the database, a lost race ([store.ErrConflict]) and what the
-	// handler calls [Transient] are not counted.
-	//
-	// Default 10, which takes about a minute.
-	MaxAttempts int
-	// BaseDelay is the pause before the second attempt. It doubles for each
-	// further one.
-	//
-	// Default 100 ms.
-	BaseDelay time.Duration
-	// MaxDelay is the longest pause.
-	//
-	// Default 30 s.
-	MaxDelay time.Duration
-}
-
-// withDefaults replaces zeros. It panics on negative values.
-func (r Retry) withDefaults() Retry {
-	if r.MaxAttempts < 0 || r.BaseDelay < 0 || r.MaxDelay < 0 {
-		panic(fmt.Sprintf("consume: %+v has a negative value; use 0 for the default", r))
-	}
-	r.MaxAttempts = cmp.Or(r.MaxAttempts, 10)
-	r.BaseDelay = cmp.Or(r.BaseDelay, 100*time.Millisecond)
-	r.MaxDelay = cmp.Or(r.MaxDelay, 30*time.Second)
-	return r
-}
-
-func (r Retry) pauses() retry.Backoff {
-	return retry.WithCappedDuration(r.MaxDelay, retry.WithJitterPercent(10, retry.NewExponential(r.BaseDelay)))
-}
 
 // Once is a handler whose effect happens once; made by [Idempotent].
 type Once[Tx, E any] struct {
