@@ -42,7 +42,7 @@ func (w *wire) Publish(_ context.Context, messages []broker.Message) (int, error
 		if err != nil {
 			return 0, err
 		}
-		w.arrived = append(w.arrived, decoded)
+		w.arrived = append(w.arrived, decoded.Message)
 	}
 	if w.published != nil {
 		w.published()

@@ -13,6 +13,8 @@
 //	ce-datacontenttype     content type of the data
 //	ce-streamversion       version in the stream, from 1
 //	ce-position            place in the store's whole log, if known
+//	ce-history             id of the history of the producer's store
+//	ce-previous            id of the event before in the stream, if there is one
 //	ce-correlationid       metadata, if not empty
 //	ce-causationid         metadata, if not empty
 //	ce-actor               metadata, if not empty
@@ -41,6 +43,8 @@ const (
 	contentType   = "ce-datacontenttype"
 	streamVersion = "ce-streamversion"
 	position      = "ce-position"
+	history       = "ce-history"
+	previous      = "ce-previous"
 	correlationID = "ce-correlationid"
 	causationID   = "ce-causationid"
 	actor         = "ce-actor"
@@ -51,9 +55,10 @@ const (
 	// message on may replace it; ce-traceparent stays what the producer wrote.
 	w3cTraceParent = "traceparent"
 
-	// transportType is not part of binary mode: there it tells of a body that
-	// holds the whole event.
+	// transportType is the content type of the message. In structured mode it
+	// begins with structured, and the data holds the whole event.
 	transportType = "content-type"
+	structured    = "application/cloudevents"
 )
 
 // traceField is the key of [store.Metadata.Fields] behind both trace headers.
