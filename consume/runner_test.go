@@ -332,7 +332,7 @@ func TestAMessageWhosePredecessorNeverComesIsParked(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				if _, err := s.broker.Publish(t.Context(), []broker.Message{cloudevents.Encode(late[0], "again")}); err != nil {
+				if _, err := s.broker.Publish(t.Context(), []broker.Message{cloudevents.Encode(cloudevents.Event{Message: late[0], Source: "again"})}); err != nil {
 					t.Fatal(err)
 				}
 				settle(time.Minute)

@@ -133,7 +133,7 @@ func (r *Relay) publish(ctx context.Context) (int, error) {
 	}
 	outgoing := make([]broker.Message, len(messages))
 	for i := range messages {
-		outgoing[i] = cloudevents.Encode(messages[i], r.cfg.Source)
+		outgoing[i] = cloudevents.Encode(cloudevents.Event{Message: messages[i], Source: r.cfg.Source})
 	}
 	confirmed, publishErr := r.publisher.Publish(ctx, outgoing)
 	if confirmed > 0 {

@@ -12,6 +12,7 @@
 //   - [Inbox] keeps what each consumer has handled, in the consumer's own
 //     transactions.
 //   - [Watcher] wakes pollers of the same process.
+//   - [Identity] tells this store's history from another's.
 //   - [Leases] lets one of several processes do what only one should.
 //
 // # Words

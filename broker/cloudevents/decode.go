@@ -23,23 +23,6 @@ func (e *HeaderError) Error() string {
 	return fmt.Sprintf("message %q: header %s %s", e.ID, e.Header, e.Reason)
 }
 
-// Event is an event with what CloudEvents says of its origin.
-type Event struct {
-	// Message is the event. Version is 0 when the producer counts no versions.
-	// Stream.ID is the subject; empty when there is none. Time is zero when the
-	// producer does not say it.
-	store.Message
-	// Source is what the producer calls itself. Source and ID together name the
-	// event.
-	Source string
-	// History is the id of the history of the producer's store; empty when the
-	// producer has none.
-	History string
-	// Previous is the id of the event before in the stream; empty for the first
-	// one, and when the producer does not say it.
-	Previous string
-}
-
 // Decode maps a message of the broker to the event in it. The category is the
 // message's Topic; all else comes from the headers, so that a producer needs to
 // know no more than CloudEvents. An event in structured mode, with the content

@@ -13,8 +13,8 @@
 //	ce-datacontenttype     content type of the data
 //	ce-streamversion       version in the stream, from 1
 //	ce-position            place in the store's whole log, if known
-//	ce-history             id of the history of the producer's store
-//	ce-previous            id of the event before in the stream, if there is one
+//	ce-history             id of the store's history, if known
+//	ce-previous            id of the event before in its stream; none before version 1
 //	ce-correlationid       metadata, if not empty
 //	ce-causationid         metadata, if not empty
 //	ce-actor               metadata, if not empty

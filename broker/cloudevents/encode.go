@@ -14,21 +14,20 @@ import (
 // Encode maps an event that a store gave back to a message of the broker. The
 // message's ID is the event's, its Topic the category, its Key the stream's id.
 // Data is shared, not copied.
-//
-// The producer becomes ce-source: a URI reference such as "/shop", not empty,
-// because CloudEvents wants one.
-func Encode(m store.Message, producer string) broker.Message {
+func Encode(m Event) broker.Message {
 	header := map[string]string{
 		specVersion:   "1.0",
 		id:            escape(m.ID),
 		eventType:     escape(m.Type),
-		source:        escape(producer),
+		source:        escape(m.Source),
 		eventTime:     m.Time.UTC().Truncate(time.Microsecond).Format(time.RFC3339Nano),
 		subject:       escape(m.Stream.ID),
 		contentType:   escape(m.ContentType),
 		streamVersion: strconv.FormatInt(m.Version, 10),
 		position:      strconv.FormatInt(m.Position, 10),
 	}
+	optional(header, history, m.History)
+	optional(header, previous, m.Previous)
 	encodeMetadata(header, m.Metadata)
 	return broker.Message{
 		ID:     m.ID,
@@ -39,21 +38,23 @@ func Encode(m store.Message, producer string) broker.Message {
 	}
 }
 
-func encodeMetadata(header map[string]string, md store.Metadata) {
-	optional := func(name, value string) {
-		// CloudEvents has no empty attributes: absent is the same.
-		if value != "" {
-			header[name] = escape(value)
-		}
+// optional leaves out what is empty: CloudEvents has no empty attributes, and
+// absent is the same.
+func optional(header map[string]string, name, value string) {
+	if value != "" {
+		header[name] = escape(value)
 	}
-	optional(correlationID, md.CorrelationID)
-	optional(causationID, md.CausationID)
-	optional(actor, md.Actor)
+}
+
+func encodeMetadata(header map[string]string, md store.Metadata) {
+	optional(header, correlationID, md.CorrelationID)
+	optional(header, causationID, md.CausationID)
+	optional(header, actor, md.Actor)
 
 	rest := md.Fields
 	if trace := rest[traceField]; trace != "" {
-		optional(traceParent, trace)
-		optional(w3cTraceParent, trace)
+		optional(header, traceParent, trace)
+		optional(header, w3cTraceParent, trace)
 		rest = maps.Clone(rest)
 		delete(rest, traceField)
 	}

@@ -22,13 +22,13 @@ func FuzzDecode(f *testing.F) {
 				"ce-specversion": spec, "ce-id": id, "ce-type": typ, "ce-source": "/f",
 				"ce-streamversion": version, "ce-position": position, "ce-time": at,
 				"ce-subject": subject, "ce-fields": fields, "ce-traceparent": trace,
-				"ce-actor": trace, "traceparent": typ,
+				"ce-actor": trace, "traceparent": typ, "ce-history": subject, "ce-previous": trace,
 			},
 		})
 		var header *cloudevents.HeaderError
 		switch {
 		case err == nil && got.Version > 0 && !got.Time.IsZero():
-			roundTrip(t, got.Message)
+			roundTrip(t, got)
 		case err == nil: // no event of a store
 		case !errors.As(err, &header) && !errors.Is(err, store.ErrInvalid):
 			t.Fatalf("got an error of neither kind: %v", err)
@@ -40,7 +40,7 @@ func FuzzRoundTrip(f *testing.F) {
 	f.Add("id", "p-1", "actor", "traceparent", "", int64(1), []byte("x"))
 	f.Add(`"`, "%20 €", "", "k", `\u2028 </script>`, int64(7), []byte{0, 255})
 	f.Fuzz(func(t *testing.T, id, stream, actor, key, value string, n int64, data []byte) {
-		m := store.Message{
+		m := cloudevents.Event{Source: "/f", History: "h 1", Previous: id, Message: store.Message{
 			Event: store.Event{
 				ID: id, Type: id, ContentType: "text/plain; charset=\"utf-8\"", Data: data,
 				Time:     time.UnixMicro(n),
@@ -49,7 +49,7 @@ func FuzzRoundTrip(f *testing.F) {
 			Stream:   store.Stream{Category: "topic", ID: stream},
 			Version:  max(n, 1),
 			Position: max(n, 0),
-		}
+		}}
 		if store.Check(m.Stream, store.Any, []store.Event{m.Event}) == nil {
 			roundTrip(t, m)
 		}

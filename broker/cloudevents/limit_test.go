@@ -43,7 +43,7 @@ func TestTheLargestHeadersFit(t *testing.T) {
 				m.Metadata = md
 				m.Metadata.Fields = maps.Clone(md.Fields)
 				fillUp(&m, fill)
-				wire := cloudevents.Encode(m, umlauts(store.MaxName))
+				wire := cloudevents.Encode(m)
 				if err := wire.Check(); err != nil {
 					t.Fatal(err)
 				}
@@ -61,8 +61,9 @@ func TestTheLargestHeadersFit(t *testing.T) {
 
 // largest returns a message whose every attribute is as long as a store accepts
 // and grows by its encoding.
-func largest() store.Message {
+func largest() cloudevents.Event {
 	m := sample
+	m.Source, m.Previous = umlauts(store.MaxName), umlauts(store.MaxName)
 	m.ID, m.Type, m.ContentType = umlauts(store.MaxName), umlauts(store.MaxName), umlauts(store.MaxName)
 	m.Stream = store.Stream{Category: strings.Repeat("c", store.MaxName), ID: umlauts(store.MaxID)}
 	m.Version, m.Position = 1<<63-1, 1<<63-1
@@ -71,7 +72,7 @@ func largest() store.Message {
 
 // fillUp adds fields, the last of them cut, until a store accepts not a byte
 // more.
-func fillUp(m *store.Message, field func(i int) (name, value string)) {
+func fillUp(m *cloudevents.Event, field func(i int) (name, value string)) {
 	if m.Metadata.Fields == nil {
 		m.Metadata.Fields = make(map[string]string)
 	}

@@ -22,7 +22,7 @@ const benchBatch = 500
 func events(round int) []broker.Message {
 	messages := make([]broker.Message, benchBatch)
 	for i := range messages {
-		messages[i] = cloudevents.Encode(store.Message{
+		messages[i] = cloudevents.Encode(cloudevents.Event{Source: "/bench", Message: store.Message{
 			Event: store.Event{
 				ID: fmt.Sprintf("event-%d-%d", round, i), Type: "product.repriced", ContentType: "application/json",
 				Data: make([]byte, 300), Time: time.Now(),
@@ -30,7 +30,7 @@ func events(round int) []broker.Message {
 			Stream:   store.Stream{Category: "product", ID: fmt.Sprint("p-", i%100)},
 			Version:  int64(round + 1),
 			Position: int64(round*benchBatch + i),
-		}, "/bench")
+		}})
 	}
 	return messages
 }

@@ -22,14 +22,14 @@ import (
 func TestOnTheWire(t *testing.T) {
 	nc := connect(t, serve(t, natsd.Config{Dir: t.TempDir()}))
 	b := open(t, nc, jetstream.Config{})
-	m := cloudevents.Encode(store.Message{
+	m := cloudevents.Encode(cloudevents.Event{Source: "/shop", History: "h-1", Previous: "e-0", Message: store.Message{
 		Event: store.Event{
 			ID: "e 1", Type: "product.created", ContentType: "application/json", Data: []byte(`{}`),
 			Time:     time.Date(2026, 3, 1, 12, 30, 0, 5000, time.UTC),
 			Metadata: store.Metadata{Fields: map[string]string{"traceparent": "00-1-2-01"}},
 		},
 		Stream: store.Stream{Category: "product", ID: "p.1/ä"}, Version: 3, Position: 7,
-	}, "/shop")
+	}})
 	if _, err := b.Publish(t.Context(), []broker.Message{m}); err != nil {
 		t.Fatal(err)
 	}
@@ -48,6 +48,8 @@ func TestOnTheWire(t *testing.T) {
 		"ce-id":              {"e%201"},
 		"ce-type":            {"product.created"},
 		"ce-source":          {"/shop"},
+		"ce-history":         {"h-1"},
+		"ce-previous":        {"e-0"},
 		"ce-time":            {"2026-03-01T12:30:00.000005Z"},
 		"ce-subject":         {"p.1/%C3%A4"},
 		"ce-datacontenttype": {"application/json"},
@@ -75,7 +77,7 @@ func TestTheLargestHeadersArePublished(t *testing.T) {
 	defer sub.Close()
 	umlauts := func(bytes int) string { return strings.Repeat("ä", bytes/2) }
 	trace := umlauts(4 << 10)
-	want := store.Message{
+	want := cloudevents.Event{Source: umlauts(store.MaxName), History: strings.Repeat("h", 36), Previous: umlauts(store.MaxName), Message: store.Message{
 		Event: store.Event{
 			ID: umlauts(store.MaxName), Type: umlauts(store.MaxName), ContentType: umlauts(store.MaxName),
 			Data: make([]byte, store.MaxData), Time: time.Date(2026, 3, 1, 12, 30, 0, 123456000, time.UTC),
@@ -86,11 +88,11 @@ func TestTheLargestHeadersArePublished(t *testing.T) {
 		},
 		Stream:  store.Stream{Category: strings.Repeat("c", store.MaxName), ID: umlauts(store.MaxID)},
 		Version: 1<<63 - 1, Position: 1<<63 - 1,
-	}
+	}}
 	if err := store.Check(want.Stream, store.Any, []store.Event{want.Event}); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := b.Publish(t.Context(), []broker.Message{cloudevents.Encode(want, umlauts(store.MaxName))}); err != nil {
+	if _, err := b.Publish(t.Context(), []broker.Message{cloudevents.Encode(want)}); err != nil {
 		t.Fatal(err)
 	}
 	deliveries, err := sub.Fetch(t.Context(), 1)

@@ -19,6 +19,7 @@ var (
 	_ store.Watcher        = (*Store)(nil)
 	_ store.Leases         = (*Store)(nil)
 	_ store.Consumers[*Tx] = (*Store)(nil)
+	_ store.Identity       = (*Store)(nil)
 )
 
 // Store implements every interface of the contract. It is safe for concurrent
@@ -44,6 +45,7 @@ type Store struct {
 	consumers map[store.ConsumerID]store.Consumer
 	parked    map[store.ConsumerID]map[store.Stream]store.Parked
 	requests  []store.Request // the one with id n is requests[n-1]
+	history   string
 }
 
 // New returns an empty store.
@@ -58,6 +60,7 @@ func New() *Store {
 		leases:    make(map[string]lease),
 		consumers: make(map[store.ConsumerID]store.Consumer),
 		parked:    make(map[store.ConsumerID]map[store.Stream]store.Parked),
+		history:   newHistory(),
 	}
 }
 

@@ -16,9 +16,9 @@ type statements struct {
 	readSnapshot, writeSnapshot         string
 	shareConsumer, ownConsumer          string
 	lockMarks, marks, setMarks          string
-	resetMarks, resetLetters          string
+	resetMarks, resetLetters            string
 	park, parked, unpark, parkedStreams string
-	lease, endLease                     string
+	lease, endLease, history            string
 }
 
 func newStatements(schema string) statements {
@@ -33,7 +33,7 @@ func newStatements(schema string) statements {
 		lockMarks: in(lockMarksSQL), marks: in(marksSQL), setMarks: in(setMarksSQL),
 		resetMarks: in(resetMarksSQL), resetLetters: in(resetLettersSQL),
 		park: in(parkSQL), parked: in(parkedSQL), unpark: in(unparkSQL), parkedStreams: in(parkedStreamsSQL),
-		lease: in(leaseSQL), endLease: in(endLeaseSQL),
+		lease: in(leaseSQL), endLease: in(endLeaseSQL), history: in(historySQL),
 	}
 }
 

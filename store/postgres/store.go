@@ -21,6 +21,7 @@ var (
 	_ store.Inbox[pgx.Tx] = (*Store)(nil)
 	_ store.Watcher       = (*Store)(nil)
 	_ store.Leases        = (*Store)(nil)
+	_ store.Identity      = (*Store)(nil)
 )
 
 // Config says where the store is. The zero value is ready to use.

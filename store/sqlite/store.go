@@ -22,6 +22,7 @@ var (
 	_ store.Snapshots      = (*Store)(nil)
 	_ store.Inbox[*sql.Tx] = (*Store)(nil)
 	_ store.Watcher        = (*Store)(nil)
+	_ store.Identity       = (*Store)(nil)
 )
 
 // Store implements every interface of the contract on one database. It is safe

@@ -1,0 +1,29 @@
+-- Which history this is: a dump keeps it, another store has another one.
+CREATE TABLE history (
+	id  text    NOT NULL,
+	one boolean PRIMARY KEY DEFAULT true CHECK (one)
+);
+
+INSERT INTO history (id) VALUES (gen_random_uuid());
+
+-- A message that the broker refuses keeps its row, with the error. Its stream is
+-- named beside it, because later messages of the stream wait for it.
+ALTER TABLE outbox
+	ADD COLUMN refused_category  text COLLATE "C",
+	ADD COLUMN refused_stream_id text COLLATE "C",
+	ADD COLUMN refused_at        timestamptz,
+	ADD COLUMN retry_at          timestamptz,
+	ADD COLUMN attempts          integer NOT NULL DEFAULT 0,
+	ADD COLUMN error             text;
+
+CREATE INDEX outbox_refused ON outbox (refused_category, refused_stream_id, position) WHERE error IS NOT NULL;
+
+-- What a broker has confirmed last, at each of its places.
+CREATE TABLE published (
+	place        text COLLATE "C" PRIMARY KEY,
+	topic        text COLLATE "C" NOT NULL,
+	position     bigint           NOT NULL,
+	event_id     text COLLATE "C" NOT NULL,
+	floor        bigint           NOT NULL, -- all before it was confirmed before what was confirmed later
+	confirmed_at timestamptz      NOT NULL
+) WITH (fillfactor = 50);
