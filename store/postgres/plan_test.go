@@ -34,6 +34,13 @@ func filled(t *testing.T) (*Store, *pgxpool.Pool) {
 		`INSERT INTO inbox SELECT c, category, stream_id, version FROM event_store, (VALUES ('a'), ('b'), ('c')) AS c (c) WHERE version = 20`,
 		`INSERT INTO dead_letters SELECT 'a', position, category, stream_id, version, event_id, type, content_type, data, time,
 			correlation_id, causation_id, actor, metadata, 'error', 1, now() FROM event_store WHERE version > 30`,
+		`INSERT INTO inbox_queues SELECT c, 'product', i, 20, CASE WHEN i < 10 THEN 'waiting' ELSE 'poison' END, '', 1, now() + i * interval '1 second', now()
+			FROM generate_series(0, 499) AS i, (VALUES ('a'), ('b'), ('c')) AS c (c)`,
+		`INSERT INTO inbox_messages SELECT 'a', position, category, stream_id, version, event_id, type, content_type, data, time,
+			correlation_id, causation_id, actor, metadata, '', '' FROM event_store WHERE version > 20`,
+		`INSERT INTO inbox_letters (consumer, position, category, stream_id, version, event_id, type, content_type, data, time, correlation_id, causation_id,
+			actor, source, broker_id, sequence, header, size, error, reason, at)
+			SELECT 'a', 1, '', '', 1, '', '', '', '', now(), '', '', '', '', '', 1, '{}', 1, '', '', now() FROM generate_series(1, 2000)`,
 		`ANALYZE`,
 	} {
 		if _, err := pool.Exec(t.Context(), statement); err != nil {
@@ -65,7 +72,15 @@ func TestPlans(t *testing.T) {
 		{"write snapshot", s.statements.writeSnapshot, []any{"product", "7", 1, 30, "c", []byte("x")}, false},
 		{"lock marks", s.statements.lockMarks, append([]any{"a"}, streams...), true},
 		{"marks", s.statements.marks, append([]any{"a"}, streams...), true},
-		{"set marks", s.statements.setMarks, append(append([]any{"a"}, streams...), []int64{1, 2, 3}), false},
+		{"set marks", s.statements.setMarks, append(append([]any{"a"}, streams...), []int64{1, 2, 3}, []string{"1", "2", "3"}), false},
+		{"set queue", s.statements.setQueue, []any{"a", "product", "7", 9, "waiting", "e", 1, 1000}, false},
+		{"find queue", s.statements.findQueue, []any{"a", "product", "7"}, false},
+		{"enqueue", s.statements.enqueueMessage, []any{"a", 1, "product", "7", 9, "e", "t", "c", []byte("x"), "2026-01-01", "", "", "", "", "", ""}, false},
+		{"queued", s.statements.queued, []any{"a", "product", "7", 500}, false},
+		{"dequeue", s.statements.deleteMessages, []any{"a", "product", "7", 33}, false},
+		{"due queues", s.statements.dueQueues, []any{"a", []string{"product", "product:arrivals"}, 100}, true},
+		{"list queues", s.statements.listQueues, []any{"a", "product", "7", 50}, false},
+		{"list letters", s.statements.listLetters, []any{"a", 100, 50}, false},
 		{"park", s.statements.park, []any{"a", 1, "product", "7", 9, "e", "t", "c", []byte("x"), "2026-01-01", "", "", "", "", "e", 1, "2026-01-01"}, false},
 		{"parked", s.statements.parked, []any{"a", "product", "7", 500}, false},
 		{"unpark", s.statements.unpark, []any{"a", "product", "7", 33}, false},

@@ -9,14 +9,14 @@ import (
 // statements are the store's statements with the name of its schema in them: no
 // search_path, which is a session's, can lead them elsewhere.
 type statements struct {
-	append, appendOne, version          string
-	read, readAll, logHead, timesAfter  string
-	holders, holdup                     string
-	unpublished, dequeue, republish     string
-	readSnapshot, writeSnapshot         string
-	shareConsumer, ownConsumer          string
-	lockMarks, marks, setMarks          string
-	resetMarks, resetLetters            string
+	append, appendOne, version         string
+	read, readAll, logHead, timesAfter string
+	holders, holdup                    string
+	unpublished, dequeue, republish    string
+	readSnapshot, writeSnapshot        string
+	shareConsumer, ownConsumer         string
+	lockMarks, marks, setMarks         string
+	inboxStatements
 	park, parked, unpark, parkedStreams string
 	lease, endLease, history            string
 }
@@ -31,8 +31,8 @@ func newStatements(schema string) statements {
 		readSnapshot: in(readSnapshotSQL), writeSnapshot: in(writeSnapshotSQL),
 		shareConsumer: shareConsumerSQL, ownConsumer: ownConsumerSQL,
 		lockMarks: in(lockMarksSQL), marks: in(marksSQL), setMarks: in(setMarksSQL),
-		resetMarks: in(resetMarksSQL), resetLetters: in(resetLettersSQL),
-		park: in(parkSQL), parked: in(parkedSQL), unpark: in(unparkSQL), parkedStreams: in(parkedStreamsSQL),
+		inboxStatements: newInboxStatements(in),
+		park:            in(parkSQL), parked: in(parkedSQL), unpark: in(unparkSQL), parkedStreams: in(parkedStreamsSQL),
 		lease: in(leaseSQL), endLease: in(endLeaseSQL), history: in(historySQL),
 	}
 }

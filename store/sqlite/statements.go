@@ -14,6 +14,7 @@ type statements struct {
 	read, readAll, readSnapshot         *sql.Stmt
 	unpublished, dequeue, writeSnapshot *sql.Stmt
 	marks, setMarks                     *sql.Stmt
+	enqueueMessage, remember            *sql.Stmt
 }
 
 func (s *statements) prepare(ctx context.Context, db *sql.DB) error {
@@ -21,7 +22,7 @@ func (s *statements) prepare(ctx context.Context, db *sql.DB) error {
 		&s.lock: lockSQL, &s.versions: versionsSQL, &s.enqueue: enqueueSQL,
 		&s.read: readSQL, &s.readAll: readAllSQL, &s.readSnapshot: readSnapshotSQL,
 		&s.unpublished: unpublishedSQL, &s.dequeue: dequeueSQL, &s.writeSnapshot: writeSnapshotSQL,
-		&s.marks: marksSQL, &s.setMarks: setMarksSQL,
+		&s.marks: marksSQL, &s.setMarks: setMarksSQL, &s.enqueueMessage: enqueueMessageSQL, &s.remember: rememberSQL,
 	}
 	for i, size := range insertSizes {
 		all[&s.insert[i]] = insertSQL(size)

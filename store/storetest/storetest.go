@@ -57,6 +57,8 @@ func Run[Tx any](t *testing.T, open func(t testing.TB) Backend[Tx]) {
 		{b.Inbox != nil, inboxClauses[Tx]()},
 		{b.Inbox != nil, markClauses[Tx]()},
 		{b.Inbox != nil, deadLetterClauses[Tx]()},
+		{b.Inbox != nil, queueClauses[Tx]()},
+		{b.Inbox != nil, recordClauses[Tx]()},
 		{true, ownershipClauses[Tx]()},
 		{true, contextClauses[Tx]()},
 		{b.Inbox != nil, inboxContextClauses[Tx]()},
