@@ -59,14 +59,17 @@ func AtLeastOnce[Tx, E any](consumer string, inbox store.Inbox[Tx], handler func
 }
 
 // Handle handles one message: for callers that bring their own messages. With a
-// broker, [Runner] does more.
+// broker, a [Receiver] does more.
 //
-// A message that was handled before is passed over and gives nil. One that
-// comes too early gives [ErrGap], one behind a dead letter [ErrParked], one
-// without a stream or version [store.ErrInvalid]. A failure is tried again, in
-// place, as [Retry] says; the last error is returned, and nothing of the failed
-// attempts remains. Passing trouble is tried again until ctx ends. It is safe
-// for concurrent use.
+// A message that was handled before is passed over and gives nil. A message that
+// comes too early gives [ErrGap], one of a stream that is parked [ErrParked], one
+// with another id than the event that was handled at its version [ErrForked], and
+// one without a stream or version [store.ErrInvalid].
+//
+// A failure is tried again, in place, as [Retry] says; the last error is
+// returned, and nothing of the failed attempts remains. Passing trouble is tried
+// again until ctx ends. A panic and runtime.Goexit of the handler are failures.
+// It is safe for concurrent use.
 func (o *Once[Tx, E]) Handle(ctx context.Context, m eventus.Message[E]) error {
 	if err := m.Stream.Check(); err != nil {
 		return err
@@ -76,25 +79,10 @@ func (o *Once[Tx, E]) Handle(ctx context.Context, m eventus.Message[E]) error {
 	}
 	failures := 0
 	return retry.Do(ctx, o.policy.pauses(), func(ctx context.Context) error {
-		err := o.inbox.InTx(ctx, func(ctx context.Context, tx Tx) error {
-			marks, err := o.inbox.Marks(ctx, tx, o.consumer, []store.Stream{m.Stream})
-			if err != nil {
-				return err
-			}
-			switch mark := marks[0]; {
-			case m.Version <= mark.Version:
-				return nil
-			case mark.Parked:
-				return fmt.Errorf("%s version %d: %w", m.Stream, m.Version, ErrParked)
-			case m.Version > mark.Version+1:
-				return &GapError{Stream: m.Stream, Want: mark.Version + 1, Version: m.Version}
-			}
-			if err := o.call(ctx, tx, m); err != nil {
-				return err
-			}
-			return o.inbox.SetMarks(ctx, tx, o.consumer, []store.Mark{{Stream: m.Stream, Version: m.Version}})
+		err := contain(func() error {
+			return o.inbox.InTx(ctx, func(ctx context.Context, tx Tx) error { return o.handle(ctx, tx, m) })
 		})
-		if err == nil || permanent(err) || errors.Is(err, ErrGap) || errors.Is(err, ErrParked) {
+		if err == nil || permanent(err) || errors.Is(err, ErrGap) || errors.Is(err, ErrParked) || errors.Is(err, ErrForked) {
 			return err
 		}
 		if !o.passing(err) {
@@ -105,6 +93,42 @@ func (o *Once[Tx, E]) Handle(ctx context.Context, m eventus.Message[E]) error {
 		}
 		return retry.RetryableError(err)
 	})
+}
+
+func (o *Once[Tx, E]) handle(ctx context.Context, tx Tx, m eventus.Message[E]) error {
+	marks, err := o.inbox.Marks(ctx, tx, o.consumer, []store.Stream{m.Stream})
+	if err != nil {
+		return err
+	}
+	mark := marks[0]
+	switch placeOf(mark, m.Version, m.ID, "") {
+	case duplicate:
+		return nil
+	case forked:
+		return fmt.Errorf("%s version %d is event %q, and event %q was handled: %w", m.Stream, m.Version, m.ID, mark.EventID, ErrForked)
+	}
+	if mark.Parked || mark.Reason != "" && mark.Reason != store.Gap {
+		return fmt.Errorf("%s version %d: %w", m.Stream, m.Version, ErrParked)
+	}
+	if m.Version > mark.Version+1 {
+		return &GapError{Stream: m.Stream, Want: mark.Version + 1, Version: m.Version}
+	}
+	if err := o.call(ctx, tx, m); err != nil {
+		return err
+	}
+	return o.inbox.SetMarks(ctx, tx, o.consumer, []store.Mark{{Stream: m.Stream, Version: m.Version, EventID: m.ID}})
+}
+
+// contain runs f in a goroutine of its own, so that runtime.Goexit in f ends no
+// more than that.
+func contain(f func() error) error {
+	result := make(chan error, 1)
+	go func() {
+		err := errGoexit
+		defer func() { result <- err }()
+		err = f()
+	}()
+	return <-result
 }
 
 // passing reports whether an error says nothing against the message. A lost race
