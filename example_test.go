@@ -75,7 +75,7 @@ func Example() {
 		return nil
 	})
 	go outbox.New(store, broker, outbox.Config{}).Run(ctx)
-	go consume.New(consume.Idempotent("prices", store, view, consume.Retry{}), Products, broker, consume.Config{Log: store}).Run(ctx)
+	go consume.New(consume.Idempotent("prices", store, view, consume.Retry{}), Products, broker, consume.RunnerConfig{Log: store}).Run(ctx)
 
 	// The command: load, decide, append. The relay and the broker do the rest.
 	products := eventus.NewRepository(store, Products)

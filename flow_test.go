@@ -90,7 +90,7 @@ func TestTheWholeFlowLosesAndDoublesNothing(t *testing.T) {
 	defer loops.Wait()
 	defer stop()
 	projection := consume.Idempotent("sums", s, sums{}.Handle, consume.Retry{})
-	runner := consume.New(projection, counters, b, consume.Config{Log: s})
+	runner := consume.New(projection, counters, b, consume.RunnerConfig{Log: s})
 	for _, run := range []func(context.Context) error{outbox.New(s, b, outbox.Config{}).Run, runner.Run} {
 		loops.Go(func() {
 			if err := run(ctx); err != nil {

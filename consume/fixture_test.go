@@ -123,7 +123,7 @@ type settings struct {
 	noLog      bool
 	publisher  func(broker.Publisher) broker.Publisher
 	subscriber func(broker.Subscriber) broker.Subscriber
-	config     consume.Config
+	config     consume.RunnerConfig
 	retry      consume.Retry
 }
 

@@ -163,9 +163,9 @@ func TestMistakesInTheWiringPanicAtOnce(t *testing.T) {
 		"a name with a dot": func() { consume.Idempotent("a.b", s, v.Handle, consume.Retry{}) },
 		"no handler":        func() { consume.Idempotent[*memory.Tx, ticked]("a", s, nil, consume.Retry{}) },
 		"no inbox":          func() { consume.Idempotent[*memory.Tx, ticked]("a", nil, v.Handle, consume.Retry{}) },
-		"no consumer":       func() { consume.New[*memory.Tx, ticked](nil, ticks, silent(), consume.Config{}) },
-		"no source":         func() { consume.New(once, nil, silent(), consume.Config{}) },
-		"no subscriber":     func() { consume.New(once, ticks, nil, consume.Config{}) },
+		"no consumer":       func() { consume.New[*memory.Tx, ticked](nil, ticks, silent(), consume.RunnerConfig{}) },
+		"no source":         func() { consume.New(once, nil, silent(), consume.RunnerConfig{}) },
+		"no subscriber":     func() { consume.New(once, ticks, nil, consume.RunnerConfig{}) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			defer func() {

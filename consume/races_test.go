@@ -33,7 +33,7 @@ func (b *between) InTx(ctx context.Context, f func(context.Context, *memory.Tx) 
 
 func (b *between) Transient(err error) bool { return errors.Is(err, errDown) }
 
-func (s *system) over(inbox store.Inbox[*memory.Tx], cfg consume.Config) *consume.Runner[*memory.Tx, ticked] {
+func (s *system) over(inbox store.Inbox[*memory.Tx], cfg consume.RunnerConfig) *consume.Runner[*memory.Tx, ticked] {
 	cfg.Log = s.store
 	return consume.New(consume.Idempotent("view", inbox, s.view.Handle, consume.Retry{}), ticks, silent(), cfg)
 }
@@ -44,7 +44,7 @@ func TestARebuildBetweenSingleMessagesAndThePositionLosesNothing(t *testing.T) {
 		for n := 2; n <= 8; n++ {
 			s := newSystem(t, settings{})
 			inbox := &between{Store: s.store, n: n}
-			runner := s.over(inbox, consume.Config{})
+			runner := s.over(inbox, consume.RunnerConfig{})
 			s.view.setFail(func(m eventus.Message[ticked]) error {
 				if m.Stream == tick("b") {
 					return errors.New("not yet")
@@ -98,7 +98,7 @@ func TestAFailedRedriveDoesNotBringBackALetterThatIsGone(t *testing.T) {
 				settle(time.Second)
 				// The redrive itself, then the note of its failure.
 				inbox := &between{Store: s.store, n: 2, act: func() { s.view.setFail(nil); act(t, s) }}
-				if _, err := s.over(inbox, consume.Config{}).Redrive(t.Context(), tick("a")); err == nil {
+				if _, err := s.over(inbox, consume.RunnerConfig{}).Redrive(t.Context(), tick("a")); err == nil {
 					t.Error("redriven")
 				}
 				appendTicks(t, s.store, "a", 4)
@@ -120,7 +120,7 @@ func TestPassingTroubleInARedriveKeepsTheReason(t *testing.T) {
 		s.run(s.runner.Run)
 		appendTicks(t, s.store, "a", 1)
 		settle(time.Second)
-		runner := s.over(&between{Store: s.store}, consume.Config{})
+		runner := s.over(&between{Store: s.store}, consume.RunnerConfig{})
 		s.view.setFail(func(eventus.Message[ticked]) error { return errDown })
 		if _, err := runner.Redrive(t.Context(), tick("a")); !errors.Is(err, errDown) {
 			t.Errorf("got %v", err)
@@ -161,7 +161,7 @@ func TestAPoisonMessageIsParkedHoweverLongAWalkTakes(t *testing.T) {
 		for n := range int64(2000) { // 40 s a walk, longer than the longest pause
 			appendTicks(t, s.store, "good", n)
 		}
-		runner := consume.New(consume.Idempotent("view", s.store, s.view.Handle, consume.Retry{}), ticks, silent(), consume.Config{Log: slowPages{s.store}, Batch: 1})
+		runner := consume.New(consume.Idempotent("view", s.store, s.view.Handle, consume.Retry{}), ticks, silent(), consume.RunnerConfig{Log: slowPages{s.store}, Batch: 1})
 		s.run(runner.Run)
 		settle(time.Hour)
 		if letters := s.deadLetters(); len(letters) != 1 {

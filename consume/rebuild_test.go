@@ -25,7 +25,7 @@ func (v *view) reset(_ context.Context, tx *memory.Tx) error {
 
 func TestANewConsumerIsBuiltFromTheWholeLogAndGoesOnLive(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newSystem(t, settings{config: consume.Config{Batch: 7}})
+		s := newSystem(t, settings{config: consume.RunnerConfig{Batch: 7}})
 		defer s.end()
 		for n := range int64(100) {
 			appendTicks(t, s.store, fmt.Sprint(n%10), n)
@@ -52,7 +52,7 @@ func TestANewConsumerIsBuiltFromTheWholeLogAndGoesOnLive(t *testing.T) {
 
 func TestARebuildMissesAndDoublesNothingAtTheSeam(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newSystem(t, settings{config: consume.Config{Batch: 7}})
+		s := newSystem(t, settings{config: consume.RunnerConfig{Batch: 7}})
 		defer s.end()
 		s.run(s.runner.Run)
 		appended := int64(0)
@@ -118,7 +118,7 @@ func TestAFailedResetSetsNothingBack(t *testing.T) {
 
 func TestARebuildNeedsTheLog(t *testing.T) {
 	s := memory.New()
-	r := consume.New(consume.Idempotent("view", s, newView().Handle, consume.Retry{}), ticks, broker.Subscriber(deaf{}), consume.Config{})
+	r := consume.New(consume.Idempotent("view", s, newView().Handle, consume.Retry{}), ticks, broker.Subscriber(deaf{}), consume.RunnerConfig{})
 	if err := r.Rebuild(t.Context(), newView().reset); err == nil {
 		t.Error("rebuilt from nothing")
 	}
@@ -135,14 +135,14 @@ func TestAWalkThatIsOvertakenByARebuildMovesNothing(t *testing.T) {
 		}
 		log := &slowLog{Store: s.store, read: make(chan struct{}), resume: make(chan struct{})}
 		runner := consume.New(consume.Idempotent("view", s.store, s.view.Handle, consume.Retry{}), ticks, silent(),
-			consume.Config{Log: log, Batch: 4, Sweep: time.Hour})
+			consume.RunnerConfig{Log: log, Batch: 4, Sweep: time.Hour})
 		s.run(runner.Run)
 		for range 2 { // two pages through, the third in hand
 			<-log.read
 			log.resume <- struct{}{}
 		}
 		<-log.read
-		rebuilder := consume.New(consume.Idempotent("view", s.store, s.view.Handle, consume.Retry{}), ticks, s.broker, consume.Config{Log: s.store})
+		rebuilder := consume.New(consume.Idempotent("view", s.store, s.view.Handle, consume.Retry{}), ticks, s.broker, consume.RunnerConfig{Log: s.store})
 		if err := rebuilder.Rebuild(t.Context(), s.view.reset); err != nil {
 			t.Fatal(err)
 		}

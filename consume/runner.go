@@ -13,8 +13,8 @@ import (
 	"github.com/eventus-go/eventus/store"
 )
 
-// Config configures a [Runner]. The zero value is ready for use.
-type Config struct {
+// RunnerConfig configures a [Runner]. The zero value is ready for use.
+type RunnerConfig struct {
 	// Log is the store that the messages come from. With it the runner builds a
 	// new read model from the beginning, fills gaps, and heals what the broker
 	// lost. Without it, in a service that has no access to that store, the
@@ -40,7 +40,7 @@ type Config struct {
 	Logger *slog.Logger
 }
 
-func (c Config) withDefaults() Config {
+func (c RunnerConfig) withDefaults() RunnerConfig {
 	if c.Batch <= 0 {
 		c.Batch = 100
 	}
@@ -65,7 +65,7 @@ type Runner[Tx, E any] struct {
 	once       *Once[Tx, E]
 	source     Source[E]
 	subscriber broker.Subscriber
-	cfg        Config
+	cfg        RunnerConfig
 
 	running sync.Mutex    // held by Run
 	rebuilt chan struct{} // tells Run that the consumer was set back
@@ -76,7 +76,7 @@ type Runner[Tx, E any] struct {
 // New returns a runner of the consumer over the messages of source. A consumer
 // over several categories has a runner for each. New panics when one of its
 // parts is nil.
-func New[Tx, E any](once *Once[Tx, E], source Source[E], from broker.Subscriber, cfg Config) *Runner[Tx, E] {
+func New[Tx, E any](once *Once[Tx, E], source Source[E], from broker.Subscriber, cfg RunnerConfig) *Runner[Tx, E] {
 	if once == nil || source == nil || from == nil {
 		panic("consume: a runner needs a consumer made by Idempotent, a source and a subscriber; one of them is nil")
 	}

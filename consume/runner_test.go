@@ -44,7 +44,7 @@ func TestEveryEffectHappensOnceWhateverTheBrokerDoes(t *testing.T) {
 							c.Publisher, c.random = p, rand.New(rand.NewPCG(seed, 2))
 							return &c
 						},
-						config: consume.Config{Batch: batch},
+						config: consume.RunnerConfig{Batch: batch},
 					})
 					defer s.end()
 					stop := s.run(s.runner.Run)
@@ -242,7 +242,7 @@ func TestTroubleWithTheDatabaseNeverCondemnsAMessage(t *testing.T) {
 					}
 					return nil
 				})
-				runner := consume.New(consume.Idempotent("view", inbox, s.view.Handle, consume.Retry{}), ticks, s.broker, consume.Config{Log: s.store})
+				runner := consume.New(consume.Idempotent("view", inbox, s.view.Handle, consume.Retry{}), ticks, s.broker, consume.RunnerConfig{Log: s.store})
 				s.run(runner.Run)
 				for i := range 10 {
 					appendTicks(t, s.store, fmt.Sprint(i), 1, 2)
@@ -285,7 +285,7 @@ func TestWithoutTheLogAnEarlyMessageWaits(t *testing.T) {
 		random := rand.New(rand.NewPCG(1, 1))
 		s := newSystem(t, settings{noLog: true, publisher: func(p broker.Publisher) broker.Publisher {
 			return &chaos{Publisher: p, random: random, repeat: 0.5, shuffle: true}
-		}, config: consume.Config{Batch: 3}})
+		}, config: consume.RunnerConfig{Batch: 3}})
 		defer s.end()
 		s.run(s.runner.Run)
 		for n := range int64(20) {
@@ -306,7 +306,7 @@ func TestAMessageWhosePredecessorNeverComesIsParked(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				s := newSystem(t, settings{noLog: true})
 				defer s.end()
-				cfg := consume.Config{}
+				cfg := consume.RunnerConfig{}
 				if !noLog {
 					cfg.Log = memory.New()
 				}
@@ -490,7 +490,7 @@ func TestTheLastMessageOfAStreamIsHealed(t *testing.T) {
 // not at the next walk over the log.
 func TestAFailureThatOnlyTheLogCanRepeatIsRepeatedSoon(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newSystem(t, settings{config: consume.Config{Sweep: time.Hour}, subscriber: func(broker.Subscriber) broker.Subscriber { return silent() }})
+		s := newSystem(t, settings{config: consume.RunnerConfig{Sweep: time.Hour}, subscriber: func(broker.Subscriber) broker.Subscriber { return silent() }})
 		defer s.end()
 		failures := 0
 		s.view.setFail(func(eventus.Message[ticked]) error {
@@ -522,7 +522,7 @@ func TestRepeatedMessagesGiveAPoisonedOneNoNewChances(t *testing.T) {
 			return nil
 		})
 		inbox := &troubled{Store: s.store, down: func() bool { return false }}
-		runner := consume.New(consume.Idempotent("view", inbox, s.view.Handle, consume.Retry{}), ticks, silent(), consume.Config{Log: s.store})
+		runner := consume.New(consume.Idempotent("view", inbox, s.view.Handle, consume.Retry{}), ticks, silent(), consume.RunnerConfig{Log: s.store})
 		appendTicks(t, s.store, "held", 1)
 		appendTicks(t, s.store, "a", 1, 2, 3, 4)
 		s.run(runner.Run)
@@ -555,7 +555,7 @@ func TestAMessageThatAnotherMemberHandledIsNotParked(t *testing.T) {
 			}
 			return false
 		}}
-		runner := consume.New(consume.Idempotent("view", inbox, s.view.Handle, consume.Retry{}), ticks, silent(), consume.Config{Log: s.store, Batch: 1})
+		runner := consume.New(consume.Idempotent("view", inbox, s.view.Handle, consume.Retry{}), ticks, silent(), consume.RunnerConfig{Log: s.store, Batch: 1})
 		appendTicks(t, s.store, "a", 1)
 		s.run(runner.Run)
 		settle(time.Minute)
@@ -567,10 +567,10 @@ func TestAMessageThatAnotherMemberHandledIsNotParked(t *testing.T) {
 
 func TestMembersOfAConsumerShareTheWork(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newSystem(t, settings{config: consume.Config{Batch: 2}})
+		s := newSystem(t, settings{config: consume.RunnerConfig{Batch: 2}})
 		defer s.end()
 		for range 3 {
-			member := consume.New(consume.Idempotent("view", s.store, s.view.Handle, consume.Retry{}), ticks, s.broker, consume.Config{Log: s.store, Batch: 3})
+			member := consume.New(consume.Idempotent("view", s.store, s.view.Handle, consume.Retry{}), ticks, s.broker, consume.RunnerConfig{Log: s.store, Batch: 3})
 			s.run(member.Run)
 		}
 		for n := range int64(100) {
@@ -622,7 +622,7 @@ func TestWhatTakesLongerThanGraceIsGivenBack(t *testing.T) {
 					return ctx.Err()
 				}
 				return s.view.Handle(ctx, tx, m)
-			}), consume.Retry{}), ticks, s.broker, consume.Config{Log: s.store})
+			}), consume.Retry{}), ticks, s.broker, consume.RunnerConfig{Log: s.store})
 		stop := s.run(runner.Run)
 		appendTicks(t, s.store, "a", 1)
 		<-started
@@ -667,7 +667,7 @@ func TestAConsumerOfTwoCategoriesGetsBoth(t *testing.T) {
 		s := newSystem(t, settings{})
 		defer s.end()
 		tocks := eventus.Foreign("tock", eventus.Known("ticked", func(e ticked) ticked { return e }))
-		other := consume.New(consume.Idempotent("view", s.store, s.view.Handle, consume.Retry{}), tocks, s.broker, consume.Config{Log: s.store})
+		other := consume.New(consume.Idempotent("view", s.store, s.view.Handle, consume.Retry{}), tocks, s.broker, consume.RunnerConfig{Log: s.store})
 		tock := store.Stream{Category: "tock", ID: "a"}
 		both := func() {
 			appendTicks(t, s.store, "a", 1)
@@ -708,7 +708,7 @@ func TestWhoIsToBlameForAFailedTransaction(t *testing.T) {
 				inbox := &unclassified{Store: s.store, fails: func(handled bool) bool {
 					return broken.Load() && (c.before || c.after && handled)
 				}, view: s.view}
-				runner := consume.New(consume.Idempotent("view", inbox, s.view.Handle, consume.Retry{}), ticks, s.broker, consume.Config{Log: s.store})
+				runner := consume.New(consume.Idempotent("view", inbox, s.view.Handle, consume.Retry{}), ticks, s.broker, consume.RunnerConfig{Log: s.store})
 				appendTicks(t, s.store, "a", 1)
 				s.run(runner.Run)
 				settle(time.Hour)
@@ -766,7 +766,7 @@ func TestHandlersSeeTheMessagesMetadataContinued(t *testing.T) {
 			func(ctx context.Context, m eventus.Message[ticked]) error {
 				got <- eventus.MetadataFrom(ctx)
 				return nil
-			}, consume.Retry{}), ticks, s.broker, consume.Config{Log: s.store})
+			}, consume.Retry{}), ticks, s.broker, consume.RunnerConfig{Log: s.store})
 		s.run(runner.Run)
 		first, second := encode(t, 1), encode(t, 2)
 		first.ID, second.ID = "first", "second"

@@ -56,7 +56,7 @@ func start(t *testing.T, config Config) *service {
 	broker := memory.New(memory.Config{})
 	relay := outbox.New(events, broker, outbox.Config{Source: "product"})
 	projection := consume.Idempotent("product_views", events, NewProjection(views).Handle, consume.Retry{})
-	s.runner = consume.New(projection, Products, broker, consume.Config{Log: events})
+	s.runner = consume.New(projection, Products, broker, consume.RunnerConfig{Log: events})
 	ctx, stop := context.WithCancel(context.Background())
 	var running sync.WaitGroup
 	running.Go(func() { _ = relay.Run(ctx) })

@@ -100,7 +100,7 @@ type Consumer struct {
 	// segment may be claimed until it is done. 0 when there is none.
 	Rebuild int64
 
-	Segments []Segment // Segments[i] has Index i
+	Segments []Segment // in order of their index, from 0
 	Members  []Member  // in ascending order of name
 }
 

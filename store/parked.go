@@ -8,7 +8,7 @@ import (
 // ParkedStreams keeps the streams that a consumer has set aside: the messages
 // from Version on wait in the log for their turn. A stream that flows has no row.
 type ParkedStreams[Tx any] interface {
-	// SetParked stores rows, replacing those of the same consumer and stream.
+	// SetParked stores p, replacing the row of the same consumer and stream.
 	// NextTry is set to retryAfter from now. A row that exists keeps its Since.
 	// Any text is accepted as Error: a backend replaces what it cannot carry (a
 	// NUL, broken UTF-8).
@@ -23,7 +23,7 @@ type ParkedStreams[Tx any] interface {
 
 	// DueParked returns up to limit rows that are retried by themselves
 	// ([Reason.Retries]), whose NextTry has come, and whose Hash modulo segments
-	// is segment, those first that have waited longest.
+	// is segment, in ascending order of NextTry.
 	DueParked(ctx context.Context, id ConsumerID, segment, segments, limit int) ([]Parked, error)
 
 	// ListParked returns up to limit rows of a consumer in ascending order of
@@ -31,12 +31,14 @@ type ParkedStreams[Tx any] interface {
 	// Stream starts at the first.
 	ListParked(ctx context.Context, id ConsumerID, after Stream, limit int) ([]Parked, error)
 
-	// CountParked counts a consumer's parked streams by their reason.
-	CountParked(ctx context.Context, id ConsumerID) (map[Reason]ParkedCount, error)
+	// CountParked counts the parked streams of consumers by their reason, of all
+	// consumers when no ids are given.
+	CountParked(ctx context.Context, ids ...ConsumerID) (map[ConsumerID]map[Reason]ParkedCount, error)
 
 	// RedriveParked makes rows waiting and due at once, with no attempts
 	// counted, and returns how many. With the zero Stream it takes all streams
-	// of the consumer except those that are forked.
+	// of the consumer except those that are forked: a forked stream is redriven
+	// only when it is named.
 	RedriveParked(ctx context.Context, tx Tx, id ConsumerID, s Stream) (int64, error)
 }
 

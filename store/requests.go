@@ -9,8 +9,9 @@ import (
 // program with access to the database can ask, the members of the consumer find
 // it, and the row stays as the record.
 type Requests[Tx any] interface {
-	// AddRequest stores r, which gets the next id and the current time, and
-	// returns the id. [CheckRequest] says what is refused.
+	// AddRequest stores r, which gets the next id and the current time and is
+	// not done, whatever r says, and returns the id. [CheckRequest] says what is
+	// refused.
 	AddRequest(ctx context.Context, r Request) (id int64, err error)
 
 	// PendingRequests returns the requests of a consumer that are not done, in
@@ -18,8 +19,10 @@ type Requests[Tx any] interface {
 	PendingRequests(ctx context.Context, id ConsumerID) ([]Request, error)
 
 	// FinishRequest stores what came of a request and when. It reports false,
-	// and changes nothing, when the request is done already. A second
-	// transaction that finishes the same one blocks until tx ends.
+	// and changes nothing, when the request is done already or does not
+	// exist. A second transaction that finishes the same one blocks until tx
+	// ends. Any text is accepted as outcome: a backend replaces what it cannot
+	// carry (a NUL, broken UTF-8).
 	FinishRequest(ctx context.Context, tx Tx, id int64, outcome string) (finished bool, err error)
 
 	// ListRequests returns up to limit requests with an id below before, in
@@ -63,15 +66,25 @@ const MaxSegments = 1024
 // maxReason is the most bytes of a request's reason and actor.
 const maxReason = 2 << 10
 
-// CheckRequest reports what makes r unusable, as an [*InvalidError].
+// CheckRequest reports what makes r unusable, as an [*InvalidError]. A field that
+// the action has no use for must be zero.
 func CheckRequest(r Request) error {
 	if err := CheckConsumerID(r.Consumer); err != nil {
 		return err
 	}
-	for field, value := range map[string]string{"reason": r.Reason, "actor": r.Actor} {
-		if err := text(field, value, maxReason); err != nil {
+	for _, f := range []struct{ name, value string }{{"reason", r.Reason}, {"actor", r.Actor}} {
+		if err := text(f.name, f.value, maxReason); err != nil {
 			return err
 		}
+	}
+	if r.Stream != (Stream{}) && r.Action != Redrive && r.Action != Skip {
+		return invalid("stream", "%s is given, only a redrive and a skip have one", r.Stream)
+	}
+	if r.Segments != 0 && r.Action != SetSegments {
+		return invalid("segments", "%d is given, only a change of segments has them", r.Segments)
+	}
+	if r.NewName != "" && r.Action != Rename {
+		return invalid("new name", "%q is given, only a rename has one", r.NewName)
 	}
 	switch r.Action {
 	case Pause, Resume, Rebuild, Remove:

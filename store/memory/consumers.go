@@ -3,7 +3,6 @@ package memory
 import (
 	"cmp"
 	"context"
-	"errors"
 	"slices"
 	"time"
 
@@ -89,7 +88,7 @@ func (s *Store) SaveConsumer(ctx context.Context, tx *Tx, c store.Consumer) erro
 
 // RenameConsumer implements [store.Consumers].
 func (s *Store) RenameConsumer(ctx context.Context, tx *Tx, id store.ConsumerID, name string) error {
-	if err := errors.Join(s.checkConsumer(ctx, tx, id), store.CheckConsumer(name)); err != nil {
+	if err := cmp.Or(s.checkConsumer(ctx, tx, id), store.CheckConsumer(name)); err != nil {
 		return err
 	}
 	c := tx.consumerOf(id)

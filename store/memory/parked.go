@@ -107,17 +107,32 @@ func (s *Store) ListParked(ctx context.Context, id store.ConsumerID, after store
 }
 
 // CountParked implements [store.ParkedStreams].
-func (s *Store) CountParked(ctx context.Context, id store.ConsumerID) (map[store.Reason]store.ParkedCount, error) {
-	counts := make(map[store.Reason]store.ParkedCount)
-	rows, err := s.parkedRows(ctx, id, func(store.Parked) bool { return true })
-	for _, p := range rows {
-		c := counts[p.Reason]
-		if c.Streams++; c.Oldest.IsZero() || p.Since.Before(c.Oldest) {
-			c.Oldest = p.Since
+func (s *Store) CountParked(ctx context.Context, ids ...store.ConsumerID) (map[store.ConsumerID]map[store.Reason]store.ParkedCount, error) {
+	for _, id := range ids {
+		if err := store.CheckConsumerID(id); err != nil {
+			return nil, err
 		}
-		counts[p.Reason] = c
 	}
-	return counts, err
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	counts := make(map[store.ConsumerID]map[store.Reason]store.ParkedCount)
+	for id, rows := range s.parked {
+		if len(rows) == 0 || len(ids) > 0 && !slices.Contains(ids, id) {
+			continue
+		}
+		counts[id] = make(map[store.Reason]store.ParkedCount)
+		for _, p := range rows {
+			c := counts[id][p.Reason]
+			if c.Streams++; c.Oldest.IsZero() || p.Since.Before(c.Oldest) {
+				c.Oldest = p.Since
+			}
+			counts[id][p.Reason] = c
+		}
+	}
+	return counts, nil
 }
 
 // parkedRows returns the committed rows of a consumer that match.
@@ -143,7 +158,8 @@ func (s *Store) RedriveParked(ctx context.Context, tx *Tx, id store.ConsumerID, 
 	}
 	var n int64
 	for _, p := range tx.parkedOf(id) {
-		if p.Stream != stream && stream != (store.Stream{}) || p.Reason == store.Forked {
+		all := stream == store.Stream{} && p.Reason != store.Forked
+		if !all && p.Stream != stream {
 			continue
 		}
 		p.Reason, p.Attempts, p.NextTry = store.Waiting, 0, now()

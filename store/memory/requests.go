@@ -2,6 +2,7 @@ package memory
 
 import (
 	"context"
+	"time"
 
 	"github.com/eventus-go/eventus/store"
 )
@@ -11,6 +12,7 @@ func (s *Store) AddRequest(ctx context.Context, r store.Request) (int64, error) 
 	if err := store.CheckRequest(r); err != nil {
 		return 0, err
 	}
+	r.DoneAt, r.Outcome = time.Time{}, ""
 	unlock, err := s.lock(ctx)
 	if err != nil {
 		return 0, err
@@ -42,7 +44,7 @@ func (s *Store) PendingRequests(ctx context.Context, id store.ConsumerID) ([]sto
 
 // FinishRequest implements [store.Requests].
 func (s *Store) FinishRequest(ctx context.Context, tx *Tx, id int64, outcome string) (bool, error) {
-	if tx.over() {
+	if tx.store != s || tx.over() {
 		return false, errEnded
 	}
 	if err := ctx.Err(); err != nil {
@@ -65,6 +67,11 @@ func (s *Store) FinishRequest(ctx context.Context, tx *Tx, id int64, outcome str
 
 // ListRequests implements [store.Requests].
 func (s *Store) ListRequests(ctx context.Context, name string, before int64, limit int) ([]store.Request, error) {
+	if name != "" {
+		if err := store.CheckConsumer(name); err != nil {
+			return nil, err
+		}
+	}
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}

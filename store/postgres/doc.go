@@ -42,9 +42,10 @@
 // # The schema
 //
 // [Migrate] brings the tables event_store, outbox, snapshots, inbox,
-// dead_letters and eventus_migrations, and two functions, into one schema:
-// Config.Schema, or the first of the connection's search_path. Several stores
-// can live in one database, each in a schema of its own.
+// dead_letters, leases, consumers, consumer_segments, consumer_members,
+// parked_streams, consumer_requests and eventus_migrations, and two functions,
+// into one schema: Config.Schema, or the first of the connection's search_path.
+// Several stores can live in one database, each in a schema of its own.
 //
 // One transaction holds a lock for each stream that it appends to. A transaction
 // of the caller's that appends to many thousands of streams needs a larger

@@ -4,51 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"time"
 
 	"github.com/eventus-go/eventus/store"
 	"github.com/jackc/pgx/v5"
 )
-
-// rollbackTimeout bounds a rollback, which must not hang on the context that
-// has ended.
-const rollbackTimeout = 5 * time.Second
-
-// beginSQL bounds what a transaction can do to others: a process that was stopped
-// in the middle, or is cut off from the server, holds its locks for a minute, and
-// a wait for a lock ends as an error that is [Store.Transient].
-const beginSQL = `BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE;
-SET LOCAL idle_in_transaction_session_timeout = '60s'; SET LOCAL lock_timeout = '10s'`
-
-// InTx implements [store.Transactions], at READ COMMITTED. The store's other
-// methods can be used inside f; they take a connection of their own and do not
-// see what tx has written. See [Store.WithTx] for appends.
-//
-// The server ends a transaction that waits for its client for longer than 60
-// seconds (idle_in_transaction_session_timeout), and a statement that waits for a
-// lock for longer than 10 seconds (lock_timeout). SET LOCAL in f changes either.
-func (s *Store) InTx(ctx context.Context, f func(ctx context.Context, tx pgx.Tx) error) error {
-	tx, err := s.pool.BeginTx(ctx, pgx.TxOptions{BeginQuery: beginSQL})
-	if err != nil {
-		return fmt.Errorf("begin transaction of the inbox: %w", err)
-	}
-	// It does nothing after a commit.
-	defer func() {
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), rollbackTimeout)
-		defer cancel()
-		_ = tx.Rollback(ctx)
-	}()
-	if err := f(ctx, tx); err != nil {
-		return err
-	}
-	if err := ctx.Err(); err != nil {
-		return err
-	}
-	if err := tx.Commit(ctx); err != nil {
-		return fmt.Errorf("commit transaction of the inbox: %w", err)
-	}
-	return nil
-}
 
 // Readers of marks share the consumer with each other and keep Reset away, which
 // removes marks that are not there yet, too.

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/eventus-go/eventus/eventustest/pgtest"
 	"github.com/eventus-go/eventus/store"
@@ -242,7 +243,10 @@ func TestSchemaFile(t *testing.T) {
 	if diff := cmp.Diff(catalog(t, migrated), catalog(t, applied)); diff != "" {
 		t.Errorf("-Migrate +schema.sql:\n%s", diff)
 	}
-	for _, table := range []string{"event_store", "outbox", "snapshots", "inbox", "dead_letters"} {
+	for _, table := range []string{
+		"event_store", "outbox", "snapshots", "inbox", "dead_letters",
+		"consumers", "consumer_segments", "consumer_members", "parked_streams", "consumer_requests",
+	} {
 		if !exists(t, migrated, table) {
 			t.Errorf("there is no %s", table)
 		}
@@ -372,4 +376,78 @@ func everyCall(t testing.TB, s *postgres.Store, pool *pgxpool.Pool) {
 	must(err)
 	_, err = s.Holdup(t.Context())
 	must(err)
+	everyCallOfConsumers(t, s)
+}
+
+// everyCallOfConsumers goes through the life of a consumer.
+func everyCallOfConsumers(t testing.TB, s *postgres.Store) {
+	t.Helper()
+	must := func(err error) {
+		t.Helper()
+		if err != nil {
+			t.Error(err)
+		}
+	}
+	c := ofSegments(2)
+	c.Members = []store.Member{{Name: "a", Program: "p", Until: time.Unix(9, 1000).UTC()}, {Name: "b"}}
+	c.Segments[1].LeaseUntil = time.Unix(9, 1000).UTC()
+	inTx(t, s, func(ctx context.Context, tx pgx.Tx) error {
+		created, err := s.CreateConsumer(ctx, tx, c)
+		if !created {
+			t.Error("the consumer was not created")
+		}
+		return err
+	})
+	id, err := s.AddRequest(t.Context(), store.Request{Consumer: board, Action: store.Redrive, Stream: stream, Reason: "r", Actor: "a"})
+	must(err)
+	inTx(t, s, func(ctx context.Context, tx pgx.Tx) error {
+		got, _, err := s.LockConsumer(ctx, tx, board)
+		must(err)
+		if diff := cmp.Diff(c, got); diff != "" {
+			t.Errorf("-want +got:\n%s", diff)
+		}
+		must(s.SaveConsumer(ctx, tx, got))
+		must(s.SetParked(ctx, tx, store.Parked{Consumer: board, Stream: stream, Hash: 1<<32 - 1, Version: 1, Reason: store.Unknown}, 0))
+		found, err := s.FindParked(ctx, tx, board, []store.Stream{stream, stream, {}})
+		if len(found) != 1 || found[0].Hash != 1<<32-1 {
+			t.Errorf("found %+v", found)
+		}
+		must(err)
+		return s.Advance(ctx, tx, claim, store.Progress{Position: 6}, time.Hour)
+	})
+	due, err := s.DueParked(t.Context(), board, 1, 2, 10)
+	must(err)
+	counts, err := s.CountParked(t.Context(), board)
+	must(err)
+	if len(due) != 1 || counts[board][store.Unknown].Streams != 1 {
+		t.Errorf("%d due of %+v", len(due), counts)
+	}
+	inTx(t, s, func(ctx context.Context, tx pgx.Tx) error {
+		_, err := s.RedriveParked(ctx, tx, board, stream)
+		must(err)
+		_, err = s.FinishRequest(ctx, tx, id, "done")
+		must(err)
+		return s.RenameConsumer(ctx, tx, board, "wall")
+	})
+	wall := store.ConsumerID{Name: "wall"}
+	parked, err := s.ListParked(t.Context(), wall, store.Stream{}, 10)
+	must(err)
+	pending, err := s.PendingRequests(t.Context(), wall)
+	must(err)
+	requests, err := s.ListRequests(t.Context(), "wall", 0, 10)
+	must(err)
+	if len(parked) != 1 || len(pending) != 0 || len(requests) != 1 {
+		t.Errorf("%d parked streams, %d pending of %d requests", len(parked), len(pending), len(requests))
+	}
+	for _, ids := range [][]store.ConsumerID{nil, {board, wall, wall, {Name: "none"}}} {
+		all, _, err := s.ListConsumers(t.Context(), ids...)
+		must(err)
+		if len(all) != 2 || all[0].RenamedTo != "wall" || all[1].Segments[1].Position != 6 || len(all[1].Members) != 2 {
+			t.Errorf("the consumers are %+v", all)
+		}
+	}
+	inTx(t, s, func(ctx context.Context, tx pgx.Tx) error {
+		must(s.DeleteParked(ctx, tx, wall, stream))
+		return s.DeleteConsumer(ctx, tx, wall)
+	})
 }

@@ -15,7 +15,7 @@ import (
 )
 
 // filled is a store of 20,000 events in 500 streams, with marks and letters, all
-// published but the last 1,000.
+// published but the last 1,000, and of 2,000 consumers.
 func filled(t *testing.T) (*Store, *pgxpool.Pool) {
 	t.Helper()
 	pool := pgtest.Pool(t)
@@ -41,6 +41,13 @@ func filled(t *testing.T) (*Store, *pgxpool.Pool) {
 		`INSERT INTO inbox_letters (consumer, position, category, stream_id, version, event_id, type, content_type, data, time, correlation_id, causation_id,
 			actor, source, broker_id, sequence, header, size, error, reason, at)
 			SELECT 'a', 1, '', '', 1, '', '', '', '', now(), '', '', '', '', '', 1, '{}', 1, '', '', now() FROM generate_series(1, 2000)`,
+		`INSERT INTO consumers SELECT c, 0, '{product}', '', now(), false, '', 0, 0, 0 FROM generate_series(1, 2000) AS c`,
+		`INSERT INTO consumer_segments SELECT c, 0, s, 5, 'e', 0, 0, '', '', 1, now() FROM generate_series(1, 2000) AS c, generate_series(0, 3) AS s`,
+		`INSERT INTO consumer_members SELECT c, 0, m, '', now() FROM generate_series(1, 2000) AS c, generate_series(1, 3) AS m`,
+		`INSERT INTO parked_streams SELECT i % 10, 0, 'product', i, i, 1, i, 'e', CASE WHEN i % 3 = 0 THEN 'waiting' ELSE 'poison' END, 'error', 1,
+			now() + i * interval '1 second', now() FROM generate_series(1, 20000) AS i`,
+		`INSERT INTO consumer_requests (consumer, generation, action, category, stream_id, segments, new_name, reason, actor, asked_at, done_at, outcome)
+			SELECT i % 10, 0, 'pause', '', '', 0, '', '', '', now(), now(), '' FROM generate_series(1, 20000) AS i`,
 		`ANALYZE`,
 	} {
 		if _, err := pool.Exec(t.Context(), statement); err != nil {
@@ -51,15 +58,15 @@ func filled(t *testing.T) (*Store, *pgxpool.Pool) {
 }
 
 // TestPlans pins that each hot query runs by indexes: no table is scanned, and
-// nothing that grows is sorted. What is sorted in two of them are the statement's
-// own arguments.
+// nothing that grows is sorted. What is sorted in some of them are the statement's
+// own arguments, a consumer's segments, or the rows that it changes.
 func TestPlans(t *testing.T) {
 	s, pool := filled(t)
 	streams := []any{[]string{"product", "product", "order"}, []string{"1", "2", "1"}}
 	for _, p := range []struct {
 		name, query string
 		args        []any
-		sorts       bool // its arguments
+		sorts       bool
 	}{
 		{"version", s.statements.version, []any{"product", "7"}, false},
 		{"read", s.statements.read, []any{"product", "7", 3, 500}, false},
@@ -85,6 +92,25 @@ func TestPlans(t *testing.T) {
 		{"parked", s.statements.parked, []any{"a", "product", "7", 500}, false},
 		{"unpark", s.statements.unpark, []any{"a", "product", "7", 33}, false},
 		{"parked streams", s.statements.parkedStreams, []any{"a", "product", "7", 50}, false},
+		{"lock consumer", s.statements.lockConsumer, []any{"1", 0}, false},
+		{"lock segments", s.statements.lockSegments, []any{"1", 0}, true},
+		{"some consumers", s.statements.someConsumers, []any{[]string{"1", "2"}, []int64{0, 0}}, true},
+		{"save consumer", s.statements.saveConsumer, []any{"1", 0, []string{"product"}, "", "2026-01-01", false, "", 0, 0, 0,
+			[]int64{6}, []string{"e"}, []int64{0}, []int64{0}, []string{"x"}, []string{"x"}, []int64{1}, []string{"2026-01-01"},
+			[]string{"m"}, []string{"p"}, []string{"2026-01-01"}}, false},
+		{"advance", s.statements.advance, []any{"1", 0, 1, 1, 5, 6, "e", 0, 0, "", 1000}, false},
+		{"set parked", s.statements.setParked, []any{"1", 0, "product", "7", 7, 1, 1, "e", "waiting", "error", 1, 1000}, false},
+		{"delete parked", s.statements.deleteParked, []any{"1", 0, "product", "7"}, false},
+		{"find parked", s.statements.findParked, append([]any{"1", 0}, streams...), true},
+		{"due parked", s.statements.dueParked, []any{"1", 0, 1, 2, 100}, false},
+		{"list parked", s.statements.listParked, []any{"1", 0, "product", "7", 100}, false},
+		{"count parked", s.statements.countParked, []any{[]string{"1"}, []int64{0}}, false},
+		{"redrive parked", s.statements.redriveParked, []any{"1", 0, "product", "7"}, false},
+		{"redrive all parked", s.statements.redriveAllParked, []any{"1", 0}, true},
+		{"pending requests", s.statements.pendingRequests, []any{"1", 0}, false},
+		{"finish request", s.statements.finishRequest, []any{7, "done"}, false},
+		{"list requests", s.statements.listRequests, []any{100, 10}, false},
+		{"list requests of a consumer", s.statements.listRequestsOf, []any{100, 10, "1"}, false},
 	} {
 		for _, mode := range []string{"force_custom_plan", "force_generic_plan"} {
 			t.Run(fmt.Sprintf("%s runs by an index and without a sort, %s", p.name, mode), func(t *testing.T) {

@@ -18,7 +18,22 @@ type statements struct {
 	lockMarks, marks, setMarks         string
 	inboxStatements
 	park, parked, unpark, parkedStreams string
-	lease, endLease, history            string
+	lease, endLease                     string
+
+	allConsumers, someConsumers                 string
+	createConsumer, lockConsumer, saveConsumer  string
+	renameConsumer, deleteConsumer              string
+	lockSegments, deleteSegments, deleteMembers string
+	advance                                     string
+	setParked, deleteParked, findParked         string
+	dueParked, listParked, countParked          string
+	countAllParked                              string
+	redriveParked, redriveAllParked             string
+	lockParkedStreams                           string
+	deleteParkedStreams, makeRoom               string
+	addRequest, pendingRequests, finishRequest  string
+	listRequests, listRequestsOf                string
+	history                                     string
 }
 
 func newStatements(schema string) statements {
@@ -33,7 +48,22 @@ func newStatements(schema string) statements {
 		lockMarks: in(lockMarksSQL), marks: in(marksSQL), setMarks: in(setMarksSQL),
 		inboxStatements: newInboxStatements(in),
 		park:            in(parkSQL), parked: in(parkedSQL), unpark: in(unparkSQL), parkedStreams: in(parkedStreamsSQL),
-		lease: in(leaseSQL), endLease: in(endLeaseSQL), history: in(historySQL),
+		lease: in(leaseSQL), endLease: in(endLeaseSQL),
+
+		allConsumers: in(allConsumersSQL), someConsumers: in(someConsumersSQL),
+		createConsumer: in(createConsumerSQL), lockConsumer: in(lockConsumerSQL), saveConsumer: in(saveConsumerSQL),
+		renameConsumer: in(renameConsumerSQL), deleteConsumer: in(deleteConsumerSQL),
+		lockSegments: in(lockSegmentsSQL), deleteSegments: in(deleteSegmentsSQL), deleteMembers: in(deleteMembersSQL),
+		advance:   in(advanceSQL),
+		setParked: in(setParkedSQL), deleteParked: in(deleteParkedSQL), findParked: in(findParkedSQL),
+		dueParked: in(dueParkedSQL), listParked: in(listParkedSQL), countParked: in(countParkedSQL),
+		countAllParked: in(countAllParkedSQL),
+		redriveParked:  in(redriveParkedSQL), redriveAllParked: in(redriveAllParkedSQL),
+		lockParkedStreams:   in(lockParkedStreamsSQL),
+		deleteParkedStreams: in(deleteParkedStreamsSQL), makeRoom: in(makeRoomSQL),
+		addRequest: in(addRequestSQL), pendingRequests: in(pendingRequestsSQL), finishRequest: in(finishRequestSQL),
+		listRequests: in(listRequestsSQL), listRequestsOf: in(listRequestsOfSQL),
+		history: in(historySQL),
 	}
 }
 

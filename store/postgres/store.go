@@ -14,14 +14,15 @@ import (
 )
 
 var (
-	_ store.Store         = (*Store)(nil)
-	_ store.Log           = (*Store)(nil)
-	_ store.Outbox        = (*Store)(nil)
-	_ store.Snapshots     = (*Store)(nil)
-	_ store.Inbox[pgx.Tx] = (*Store)(nil)
-	_ store.Watcher       = (*Store)(nil)
-	_ store.Leases        = (*Store)(nil)
-	_ store.Identity      = (*Store)(nil)
+	_ store.Store             = (*Store)(nil)
+	_ store.Log               = (*Store)(nil)
+	_ store.Outbox            = (*Store)(nil)
+	_ store.Snapshots         = (*Store)(nil)
+	_ store.Inbox[pgx.Tx]     = (*Store)(nil)
+	_ store.Watcher           = (*Store)(nil)
+	_ store.Leases            = (*Store)(nil)
+	_ store.Consumers[pgx.Tx] = (*Store)(nil)
+	_ store.Identity          = (*Store)(nil)
 )
 
 // Config says where the store is. The zero value is ready to use.

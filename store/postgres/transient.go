@@ -7,7 +7,6 @@ import (
 	"net"
 	"strings"
 
-	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 )
 
@@ -30,7 +29,7 @@ var passing = []string{
 	"58",    // system errors
 }
 
-// Transient implements [store.Inbox].
+// Transient implements [store.Transactions].
 //
 // The end of a context is not transient, even while a statement waited for a
 // lock: an error like that does not tell the database from the handler's other
@@ -72,5 +71,5 @@ func isLost(err error) bool {
 	var network net.Error
 	return errors.As(err, &connecting) || errors.As(err, &network) ||
 		errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, net.ErrClosed) ||
-		errors.Is(err, pgx.ErrTxClosed) || pgconn.SafeToRetry(err)
+		pgconn.SafeToRetry(err)
 }

@@ -74,9 +74,11 @@ func TestInTx(t *testing.T) {
 		err := s.InTx(t.Context(), func(ctx context.Context, _ *sql.Tx) error {
 			_, appending := s.Append(ctx, stream, store.Any, events(1))
 			_, republishing := s.Republish(ctx, 0)
+			_, requesting := s.AddRequest(ctx, store.Request{Consumer: board, Action: store.Pause})
 			for name, err := range map[string]error{
 				"Append":        appending,
 				"Republish":     republishing,
+				"AddRequest":    requesting,
 				"MarkPublished": s.MarkPublished(ctx, []int64{1}),
 				"WriteSnapshot": s.WriteSnapshot(ctx, store.Snapshot{Stream: stream, Version: 1, ContentType: "c"}),
 				"InTx":          s.InTx(ctx, func(context.Context, *sql.Tx) error { return nil }),
@@ -139,9 +141,48 @@ func TestInterruptedStatement(t *testing.T) {
 			return s.Unpark(ctx, tx, "c", stream, 1)
 		},
 		"a forgotten consumer": func(ctx context.Context, s *sqlite.Store, tx *sql.Tx) error { return s.Reset(ctx, tx, "c") },
+		"a new consumer": func(ctx context.Context, s *sqlite.Store, tx *sql.Tx) error {
+			_, err := s.CreateConsumer(ctx, tx, store.Consumer{ConsumerID: store.ConsumerID{Name: "new"}})
+			return err
+		},
+		"a locked consumer": func(ctx context.Context, s *sqlite.Store, tx *sql.Tx) error {
+			_, _, err := s.LockConsumer(ctx, tx, board)
+			return err
+		},
+		"a saved consumer": func(ctx context.Context, s *sqlite.Store, tx *sql.Tx) error {
+			return s.SaveConsumer(ctx, tx, store.Consumer{ConsumerID: board})
+		},
+		"another name": func(ctx context.Context, s *sqlite.Store, tx *sql.Tx) error {
+			return s.RenameConsumer(ctx, tx, board, "new")
+		},
+		"a deleted consumer": func(ctx context.Context, s *sqlite.Store, tx *sql.Tx) error {
+			return s.DeleteConsumer(ctx, tx, board)
+		},
+		"a position": func(ctx context.Context, s *sqlite.Store, tx *sql.Tx) error {
+			return s.Advance(ctx, tx, store.Claim{Consumer: board}, store.Progress{Position: 1}, time.Minute)
+		},
+		"a parked stream": func(ctx context.Context, s *sqlite.Store, tx *sql.Tx) error {
+			return s.SetParked(ctx, tx, store.Parked{Consumer: board, Stream: stream}, time.Minute)
+		},
+		"a stream that flows again": func(ctx context.Context, s *sqlite.Store, tx *sql.Tx) error {
+			return s.DeleteParked(ctx, tx, board, stream)
+		},
+		"found streams": func(ctx context.Context, s *sqlite.Store, tx *sql.Tx) error {
+			_, err := s.FindParked(ctx, tx, board, []store.Stream{stream})
+			return err
+		},
+		"a redrive": func(ctx context.Context, s *sqlite.Store, tx *sql.Tx) error {
+			_, err := s.RedriveParked(ctx, tx, board, stream)
+			return err
+		},
+		"the outcome of a request": func(ctx context.Context, s *sqlite.Store, tx *sql.Tx) error {
+			_, err := s.FinishRequest(ctx, tx, 1, "done")
+			return err
+		},
 	} {
 		t.Run(name+" does not commit without the writes that an interrupted statement has rolled back", func(t *testing.T) {
 			s, _ := openStore(t, filepath.Join(t.TempDir(), "a.db"))
+			create(t, s, board, 1)
 			err := s.InTx(t.Context(), func(ctx context.Context, tx *sql.Tx) error {
 				short, cancel := context.WithTimeout(ctx, 10*time.Millisecond)
 				defer cancel()

@@ -15,7 +15,7 @@
 // same file, are waited for as long as busy_timeout says. Readers wait for
 // nobody.
 //
-// A transaction of the inbox is a writer from its first moment to its last:
+// A transaction of [Store.InTx] is a writer from its first moment to its last:
 // keep it short.
 //
 // # The pool
@@ -27,7 +27,8 @@
 // # The schema
 //
 // [Open] brings the schema up to date. The tables event_store, outbox,
-// snapshots, inbox and dead_letters and the database's user_version are the
-// store's; every other table is the caller's, in the same transactions if they
-// like (see [Store.WithTx] and [Store.InTx]).
+// snapshots, inbox, dead_letters, consumers, consumer_segments,
+// consumer_members, parked_streams and consumer_requests and the database's
+// user_version are the store's; every other table is the caller's, in the same
+// transactions if they like (see [Store.WithTx] and [Store.InTx]).
 package sqlite

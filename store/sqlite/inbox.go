@@ -9,42 +9,13 @@ import (
 	"github.com/eventus-go/eventus/store"
 )
 
-// InTx implements [store.Inbox]. The transaction holds SQLite's write lock from
-// the start, so that all other writers wait for it: keep f short.
-//
-// Inside f, the store's methods that write fail when they are given f's context,
-// because they would wait for f's own end; those that take tx, and the store of
-// [Store.WithTx], are the ones to use.
-//
-// SQLite rolls the whole transaction back when a context interrupts a statement
-// that writes, and what f writes after that commits at once, by itself. So f must
-// return the error of such a statement. When it does not, marks and dead letters
-// refuse to be written, and InTx returns an error.
-func (s *Store) InTx(ctx context.Context, f func(ctx context.Context, tx *sql.Tx) error) error {
-	return s.write(ctx, func(tx *sql.Tx) error {
-		if _, err := tx.ExecContext(ctx, beginInboxSQL); err != nil {
-			return fmt.Errorf("begin transaction of the inbox: %w", err)
-		}
-		return f(context.WithValue(ctx, txKey{s}, true), tx)
-	})
-}
-
-// The savepoint is gone when SQLite has rolled back behind database/sql's back.
-const (
-	beginInboxSQL = `SAVEPOINT eventus_inbox`
-	checkInboxSQL = `RELEASE eventus_inbox; SAVEPOINT eventus_inbox`
-)
-
 // checkWrite refuses a transaction that did not come from InTx or is no longer
 // one. Otherwise a mark could commit without the writes that it stands for.
 func checkWrite(ctx context.Context, tx *sql.Tx, consumer string) error {
 	if err := store.CheckConsumer(consumer); err != nil {
 		return err
 	}
-	if _, err := tx.ExecContext(ctx, checkInboxSQL); err != nil {
-		return fmt.Errorf("the transaction is not one of InTx, or an interrupted statement has rolled it back: %w", err)
-	}
-	return nil
+	return checkTx(ctx, tx)
 }
 
 const marksSQL = `

@@ -79,6 +79,9 @@ FROM json_each(?) AS p`
 
 // TimesAfter implements [store.Log].
 func (s *Store) TimesAfter(ctx context.Context, positions []int64) ([]time.Time, error) {
+	if len(positions) == 0 {
+		return nil, ctx.Err()
+	}
 	list, err := json.Marshal(positions)
 	if err != nil {
 		return nil, err

@@ -15,6 +15,13 @@ type statements struct {
 	unpublished, dequeue, writeSnapshot *sql.Stmt
 	marks, setMarks                     *sql.Stmt
 	enqueueMessage, remember            *sql.Stmt
+
+	listAll, listSome, saveConsumer, advance *sql.Stmt
+	deleteSegments, insertSegment            *sql.Stmt
+	deleteMembers, insertMember              *sql.Stmt
+
+	setParked, deleteParked, findParked     *sql.Stmt
+	dueParked, countParked, pendingRequests *sql.Stmt
 }
 
 func (s *statements) prepare(ctx context.Context, db *sql.DB) error {
@@ -23,6 +30,11 @@ func (s *statements) prepare(ctx context.Context, db *sql.DB) error {
 		&s.read: readSQL, &s.readAll: readAllSQL, &s.readSnapshot: readSnapshotSQL,
 		&s.unpublished: unpublishedSQL, &s.dequeue: dequeueSQL, &s.writeSnapshot: writeSnapshotSQL,
 		&s.marks: marksSQL, &s.setMarks: setMarksSQL, &s.enqueueMessage: enqueueMessageSQL, &s.remember: rememberSQL,
+		&s.listAll: listAllSQL, &s.listSome: listSomeSQL, &s.saveConsumer: saveConsumerSQL, &s.advance: advanceSQL,
+		&s.deleteSegments: deleteSegmentsSQL, &s.insertSegment: insertSegmentSQL,
+		&s.deleteMembers: deleteMembersSQL, &s.insertMember: insertMemberSQL,
+		&s.setParked: setParkedSQL, &s.deleteParked: deleteParkedSQL, &s.findParked: findParkedSQL,
+		&s.dueParked: dueParkedSQL, &s.countParked: countParkedSQL, &s.pendingRequests: pendingRequestsSQL,
 	}
 	for i, size := range insertSizes {
 		all[&s.insert[i]] = insertSQL(size)

@@ -16,13 +16,14 @@ import (
 )
 
 var (
-	_ store.Store          = (*Store)(nil)
-	_ store.Log            = (*Store)(nil)
-	_ store.Outbox         = (*Store)(nil)
-	_ store.Snapshots      = (*Store)(nil)
-	_ store.Inbox[*sql.Tx] = (*Store)(nil)
-	_ store.Watcher        = (*Store)(nil)
-	_ store.Identity       = (*Store)(nil)
+	_ store.Store              = (*Store)(nil)
+	_ store.Log                = (*Store)(nil)
+	_ store.Outbox             = (*Store)(nil)
+	_ store.Snapshots          = (*Store)(nil)
+	_ store.Inbox[*sql.Tx]     = (*Store)(nil)
+	_ store.Consumers[*sql.Tx] = (*Store)(nil)
+	_ store.Watcher            = (*Store)(nil)
+	_ store.Identity           = (*Store)(nil)
 )
 
 // Store implements every interface of the contract on one database. It is safe

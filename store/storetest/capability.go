@@ -1,6 +1,7 @@
 package storetest
 
 import (
+	"context"
 	"fmt"
 	"reflect"
 	"strings"
@@ -17,10 +18,31 @@ type subject[Tx any] struct {
 	store.Outbox
 	store.Snapshots
 	store.Inbox[Tx]
+	store.Consumers[Tx]
 	store.Watcher
 	store.Leases
 	Backend[Tx]
 }
+
+// transactions returns the part of the store that runs transactions, or nil. An
+// inbox and consumers of one store run the same ones.
+func (b subject[Tx]) transactions() store.Transactions[Tx] {
+	if b.Inbox != nil {
+		return b.Inbox
+	}
+	if b.Consumers != nil {
+		return b.Consumers
+	}
+	return nil
+}
+
+// InTx is needed because both Inbox and Consumers have one.
+func (b subject[Tx]) InTx(ctx context.Context, f func(ctx context.Context, tx Tx) error) error {
+	return b.transactions().InTx(ctx, f)
+}
+
+// Transient is needed because both Inbox and Consumers have one.
+func (b subject[Tx]) Transient(err error) bool { return b.transactions().Transient(err) }
 
 // mustOpen opens a backend and finds out what it can do, as the rest of Eventus
 // does: by type assertion.
@@ -39,10 +61,14 @@ func mustBeSubject[Tx any](t testing.TB, backend Backend[Tx]) subject[Tx] {
 	b.Outbox, _ = backend.Store.(store.Outbox)
 	b.Snapshots, _ = backend.Store.(store.Snapshots)
 	b.Inbox, _ = backend.Store.(store.Inbox[Tx])
+	b.Consumers, _ = backend.Store.(store.Consumers[Tx])
 	b.Watcher, _ = backend.Store.(store.Watcher)
 	b.Leases, _ = backend.Store.(store.Leases)
 	if b.Inbox != nil && (b.Put == nil || b.Get == nil) {
 		t.Fatalf("%T has an inbox, and Backend.Put or Backend.Get is nil: without them nobody sees whether a handler's writes commit with its mark", b.Store)
+	}
+	if b.Consumers != nil && (b.Put == nil || b.Get == nil) {
+		t.Fatalf("%T keeps consumers, and Backend.Put or Backend.Get is nil: set both, so that the suite can check that a handler's writes commit with its position", b.Store)
 	}
 	for _, c := range capabilities(b) {
 		if c.has || c.contract == nil {
@@ -73,6 +99,8 @@ func capabilities[Tx any](b subject[Tx]) []capability {
 			"repositories over it cannot use SnapshotEvery, every load reads its whole stream"},
 		{"store.Inbox", b.Inbox != nil, reflect.TypeFor[store.Inbox[Tx]](),
 			"no consume.Idempotent can keep its marks in it, read models live in another database"},
+		{"store.Consumers", b.Consumers != nil, reflect.TypeFor[store.Consumers[Tx]](),
+			"no consume.Follow can keep its position in it"},
 		{"store.Watcher", b.Watcher != nil, reflect.TypeFor[store.Watcher](),
 			"an idle relay in the same process finds an append by its next poll only"},
 		{"store.Leases", b.Leases != nil, reflect.TypeFor[store.Leases](),

@@ -25,6 +25,9 @@ func contextClauses[Tx any]() []clause[Tx] {
 				snap, _ := mustReadSnapshot(t, b, product, 1, 1)
 				equal(t, "snapshot", snap.Version, 0)
 			}
+			if b.Consumers != nil {
+				equal(t, "requests", mustListRequests(t, b, ""), nil)
+			}
 			mustAppend(t, b, product, 1, event("the store is usable"))
 		}},
 	}
@@ -39,6 +42,8 @@ func calls[Tx any](b subject[Tx], ctx context.Context, position int64) map[strin
 	}
 	if b.Log != nil {
 		methods["ReadAll"] = func() error { _, err := b.Log.ReadAll(ctx, 0, 1); return err }
+		methods["Head"] = func() error { _, err := b.Log.Head(ctx); return err }
+		methods["TimesAfter"] = func() error { _, err := b.Log.TimesAfter(ctx, []int64{0}); return err }
 	}
 	if b.Outbox != nil {
 		methods["Unpublished"] = func() error { _, err := b.Unpublished(ctx, 1); return err }
@@ -53,6 +58,19 @@ func calls[Tx any](b subject[Tx], ctx context.Context, position int64) map[strin
 		methods["InTx"] = func() error { return b.InTx(ctx, func(context.Context, Tx) error { return nil }) }
 		methods["ParkedStreams"] = func() error { _, err := b.ParkedStreams(ctx, "c", store.Stream{}, 1); return err }
 		maps.Copy(methods, inboxCalls(b, ctx, "c"))
+	}
+	if b.Consumers != nil {
+		methods["InTx"] = func() error { return b.InTx(ctx, func(context.Context, Tx) error { return nil }) }
+		methods["ListConsumers"] = func() error { _, _, err := b.ListConsumers(ctx); return err }
+		methods["DueParked"] = func() error { _, err := b.DueParked(ctx, board, 0, 1, 1); return err }
+		methods["ListParked"] = func() error { _, err := b.ListParked(ctx, board, store.Stream{}, 1); return err }
+		methods["CountParked"] = func() error { _, err := b.CountParked(ctx, board); return err }
+		methods["PendingRequests"] = func() error { _, err := b.PendingRequests(ctx, board); return err }
+		methods["ListRequests"] = func() error { _, err := b.ListRequests(ctx, "", 0, 1); return err }
+		methods["AddRequest"] = func() error {
+			_, err := b.AddRequest(ctx, store.Request{Consumer: board, Action: store.Pause})
+			return err
+		}
 	}
 	if b.Leases != nil {
 		methods["Lease"] = func() error { _, err := b.Lease(ctx, "relay", "a", 1<<40); return err }

@@ -25,8 +25,9 @@
 // Clauses run one after the other and change nothing outside of their store, so
 // that open and the whole test may run beside others. Within a clause up to a
 // dozen goroutines use the store at once, in benchmarks 64. Some wait for locks
-// that others hold, and inside a transaction Get and ParkedStreams are called,
-// which are not part of it and must not wait for its end: a pool of fewer than a
+// that others hold, and inside a transaction Get and methods without a
+// transaction are called, ListConsumers among them, which are not part of it and
+// must not wait for its end: a pool of fewer than a
 // dozen connections can hang by itself.
 //
 // # What a backend may lack

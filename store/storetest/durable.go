@@ -22,6 +22,11 @@ func durableClauses[Tx any]() []clause[Tx] {
 			if b.Inbox != nil {
 				mustInTx(t, b, func(ctx context.Context, tx Tx) error { return change(ctx, b, tx) })
 			}
+			var consumers ledger
+			if b.Consumers != nil {
+				fillLedger(t, b)
+				consumers = ledgerOf(t, b)
+			}
 
 			b = mustBeSubject(t, b.Reopen(t))
 			equal(t, "streams", mustReadInOrder(t, b, product, other), log)
@@ -38,6 +43,10 @@ func durableClauses[Tx any]() []clause[Tx] {
 			}
 			if b.Inbox != nil {
 				mustBeChanged(t, b)
+			}
+			if b.Consumers != nil {
+				equal(t, "consumers", ledgerOf(t, b), consumers)
+				equal(t, "last request", idsOf(consumers.Requests)[0] < mustAdd(t, b, store.Request{Consumer: board, Action: store.Pause}), true)
 			}
 			_, err := b.Append(t.Context(), product, 2, events("late", 1))
 			mustConflict(t, err, product, 2, 3)

@@ -90,6 +90,9 @@ func equalMessages(t tester, what string, got, want []store.Message) {
 	equal(t, what, got, want)
 }
 
+// anyOrder compares streams as sets.
+var anyOrder = cmpopts.SortSlices(func(x, y store.Stream) bool { return byteOrder(x, y) < 0 })
+
 func positions(messages []store.Message) []int64 {
 	all := make([]int64, len(messages))
 	for i, m := range messages {

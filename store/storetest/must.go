@@ -95,6 +95,13 @@ func mustConflict(t tester, err error, s store.Stream, expected store.Expected, 
 	equal(t, "conflict", *conflict, store.ConflictError{Stream: s, Expected: expected, Actual: actual})
 }
 
+func mustBe(t tester, what string, err, want error) {
+	t.Helper()
+	if !errors.Is(err, want) {
+		t.Fatalf("%s: got error %v, want %v", what, err, want)
+	}
+}
+
 func mustInvalid(t tester, err error) {
 	t.Helper()
 	var invalid *store.InvalidError

@@ -77,10 +77,10 @@ func mustDueQueues[Tx any](t tester, b subject[Tx], consumer string, limit int, 
 	if err != nil {
 		t.Fatalf("due queues of %s: %v", consumer, err)
 	}
-	return streamsOf(queues)
+	return streamsOfQueues(queues)
 }
 
-func streamsOf(queues []store.Queue) []store.Stream {
+func streamsOfQueues(queues []store.Queue) []store.Stream {
 	var streams []store.Stream
 	for _, q := range queues {
 		streams = append(streams, q.Stream)
@@ -258,7 +258,7 @@ func queueClauses[Tx any]() []clause[Tx] {
 					if len(page) == 0 {
 						break
 					}
-					got = append(got, streamsOf(page)...)
+					got = append(got, streamsOfQueues(page)...)
 				}
 				equal(t, fmt.Sprintf("streams in pages of %d", limit), got, want)
 			}
@@ -279,7 +279,7 @@ func queueClauses[Tx any]() []clause[Tx] {
 				if err != nil {
 					t.Fatal(err)
 				}
-				equal(t, fmt.Sprintf("orphans: %+v", c), streamsOf(got), newest[c.from:c.to])
+				equal(t, fmt.Sprintf("orphans: %+v", c), streamsOfQueues(got), newest[c.from:c.to])
 			}
 			got, err := b.OrphanQueues(t.Context(), "c", []string{"order"}, 0, all)
 			if len(got) != 0 || err != nil {

@@ -16,8 +16,8 @@ type Backend[Tx any] struct {
 
 	// Put stores value under key in tx, as a handler writes to its read
 	// model. A second one under the same key replaces the first. A backend
-	// with an inbox has it and Get: that a handler's write and its mark
-	// commit together is what an inbox is for.
+	// with an inbox or consumers has it and Get: that a handler's write
+	// commits together with its mark or its position is what they are for.
 	Put func(ctx context.Context, tx Tx, key, value string) error
 	// Get returns what is committed under key.
 	Get func(ctx context.Context, key string) (value string, ok bool, err error)
@@ -51,14 +51,25 @@ func Run[Tx any](t *testing.T, open func(t testing.TB) Backend[Tx]) {
 		{true, nameClauses[Tx]()},
 		{true, readClauses[Tx]()},
 		{b.Log != nil, logClauses[Tx]()},
+		{b.Log != nil, headClauses[Tx]()},
 		{b.Outbox != nil, outboxClauses[Tx]()},
 		{b.Snapshots != nil, snapshotClauses[Tx]()},
 		{b.Snapshots != nil && b.Rewind != nil, rewindClauses[Tx]()},
+		{b.transactions() != nil, transactionClauses[Tx]()},
 		{b.Inbox != nil, inboxClauses[Tx]()},
 		{b.Inbox != nil, markClauses[Tx]()},
 		{b.Inbox != nil, deadLetterClauses[Tx]()},
 		{b.Inbox != nil, queueClauses[Tx]()},
 		{b.Inbox != nil, recordClauses[Tx]()},
+		{b.Consumers != nil, consumerClauses[Tx]()},
+		{b.Consumers != nil, renameClauses[Tx]()},
+		{b.Consumers != nil, listClauses[Tx]()},
+		{b.Consumers != nil, advanceClauses[Tx]()},
+		{b.Consumers != nil, lockClauses[Tx]()},
+		{b.Consumers != nil, parkedClauses[Tx]()},
+		{b.Consumers != nil, redriveClauses[Tx]()},
+		{b.Consumers != nil, requestClauses[Tx]()},
+		{b.Consumers != nil, rollbackClauses[Tx]()},
 		{true, ownershipClauses[Tx]()},
 		{true, contextClauses[Tx]()},
 		{b.Inbox != nil, inboxContextClauses[Tx]()},

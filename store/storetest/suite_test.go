@@ -72,7 +72,7 @@ func TestAStoreByItself(t *testing.T) {
 			t.Errorf("it fails:\n%s", out)
 		}
 		for _, capability := range []string{
-			"store.Log", "store.Outbox", "store.Snapshots", "store.Inbox", "store.Watcher", "store.Leases", "Backend.Reopen",
+			"store.Log", "store.Outbox", "store.Snapshots", "store.Inbox", "store.Consumers", "store.Watcher", "store.Leases", "Backend.Reopen",
 		} {
 			if !strings.Contains(out, "--- SKIP: "+t.Name()+"/"+capability+" (") {
 				t.Errorf("the lack of %s is not skipped aloud", capability)
@@ -127,6 +127,12 @@ func TestEachCapabilityAloneBesideTheStore(t *testing.T) {
 			return struct {
 				store.Store
 				store.Inbox[*memory.Tx]
+			}{memory.New(), s}
+		},
+		"consumers on top of a store that they have nothing to do with": func(s *memory.Store) store.Store {
+			return struct {
+				store.Store
+				store.Consumers[*memory.Tx]
 			}{memory.New(), s}
 		},
 		"watcher": func(s *memory.Store) store.Store {
@@ -186,6 +192,14 @@ func TestMistakesOfAnAuthorAreNamed(t *testing.T) {
 		anyTx(pointers{memory.New()}))
 	named("a method that is missing", "storetest_test.half is no store.Snapshots (it has no ReadSnapshot)", anyTx(half{memory.New()}))
 	named("an inbox of another transaction than Tx", "has the methods of store.Inbox, and yet is none: ", anyTx(memory.New()))
+	named("consumers without Put and Get", "keeps consumers, and Backend.Put or Backend.Get is nil", func(t *testing.T) string {
+		return runInChild(t, "", func(testing.TB) storetest.Backend[*memory.Tx] {
+			return storetest.Backend[*memory.Tx]{Store: struct {
+				store.Store
+				store.Consumers[*memory.Tx]
+			}{memory.New(), memory.New()}}
+		})
+	})
 	named("an inbox without Put and Get", "Backend.Put or Backend.Get is nil", func(t *testing.T) string {
 		return runInChild(t, "", func(testing.TB) storetest.Backend[*memory.Tx] {
 			return storetest.Backend[*memory.Tx]{Store: memory.New()}

@@ -82,7 +82,7 @@ func runOn[Tx any](ctx context.Context, p program, db *database[Tx]) error {
 	log := p.log
 	relay := outbox.New(db.events, p.nats.broker, outbox.Config{Source: "product", Logger: log})
 	projection := consume.Idempotent(consumer, db.events, product.NewProjection(db.views).Handle, consume.Retry{})
-	runner := consume.New(projection, product.Products, p.nats.broker, consume.Config{Log: db.events, Logger: log})
+	runner := consume.New(projection, product.Products, p.nats.broker, consume.RunnerConfig{Log: db.events, Logger: log})
 
 	products := eventus.NewRepository(db.events, product.Products, eventus.SnapshotEvery(100), eventus.WithLogger(log))
 	commands := product.NewCommands(products)

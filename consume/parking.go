@@ -1,0 +1,306 @@
+package consume
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/eventus-go/eventus"
+	"github.com/eventus-go/eventus/store"
+)
+
+// dueLimit is how many due streams are taken up before the segment goes on.
+const dueLimit = 16
+
+// unreadable reports whether an error speaks against the program and not against
+// the message: another program may know the event.
+func unreadable(err error) bool {
+	var d *eventus.DecodeError
+	return errors.As(err, &d)
+}
+
+// park sets a stream aside at a message, and moves the segment past it.
+func (w *worker[Tx]) park(work context.Context, it *item[Tx], f fault, to store.Progress) error {
+	p := store.Parked{
+		Consumer: w.id, Stream: it.Stream, Hash: hash(it.Stream),
+		Version: it.Version, Position: it.Position, EventID: it.ID, Since: time.Now(),
+	}
+	delay := w.charge(&p, f)
+	err := w.transact(work, func(ctx context.Context, tx Tx) (store.Progress, error) {
+		return to, w.db.SetParked(ctx, tx, p, delay)
+	})
+	if err != nil {
+		return fmt.Errorf("park %s version %d: %w; it failed with: %w", p.Stream, p.Version, err, f.err)
+	}
+	w.anyParked, w.lookAgain = true, firstDueInterval
+	w.logParked(p, it.Type, delay)
+	return nil
+}
+
+// charge notes a fault in the row of a parked stream and returns the pause before
+// the next try.
+func (w *worker[Tx]) charge(p *store.Parked, f fault) time.Duration {
+	p.Reason, p.Error = f.reason, f.err.Error()
+	if f.counts {
+		p.Attempts++
+	}
+	switch {
+	case p.Reason == store.Poison, p.Reason == store.Waiting && p.Attempts >= w.cfg.Retry.MaxAttempts:
+		p.Reason = store.Poison
+		return 0
+	case p.Reason == store.Unknown:
+		return w.cfg.Retry.MaxDelay
+	case f.counts:
+		return w.cfg.Retry.delay(p.Attempts)
+	}
+	// Uncounted failures are tried again in growing distances too.
+	return min(w.cfg.Retry.BaseDelay+max(0, time.Since(p.Since)/2), w.cfg.Retry.MaxDelay)
+}
+
+func (w *worker[Tx]) logParked(p store.Parked, eventType string, delay time.Duration) {
+	attributes := []any{
+		slog.String("category", p.Stream.Category), slog.String("id", p.Stream.ID), slog.Int64("version", p.Version),
+		slog.String("event_id", p.EventID), slog.String("type", eventType), slog.Int("attempt", p.Attempts),
+		slog.String("reason", string(p.Reason)), slog.String("error", p.Error),
+	}
+	switch p.Reason {
+	case store.Poison, store.Forked:
+		w.log.Error("stream is parked; its later messages wait until it is redriven or the message is skipped", attributes...)
+	case store.Unknown:
+		w.log.Warn("stream is parked until a program comes that knows the event", append(attributes, slog.Duration("pause", delay))...)
+	default:
+		w.log.Warn("message failed; its stream is parked until the next try", append(attributes, slog.Duration("pause", delay))...)
+	}
+}
+
+// passOverParked marks the messages of a chunk whose streams are parked: they
+// wait in the log for their turn.
+func (w *worker[Tx]) passOverParked(ctx context.Context, tx Tx, chunk []item[Tx]) error {
+	if !w.anyParked {
+		return nil
+	}
+	streams := make([]store.Stream, 0, len(chunk))
+	for i := range chunk {
+		chunk[i].skip = false
+		streams = append(streams, chunk[i].Stream)
+	}
+	rows, err := w.db.FindParked(ctx, tx, w.id, streams)
+	if err != nil {
+		return fmt.Errorf("look for parked streams: %w", err)
+	}
+	if len(rows) == 0 {
+		return nil
+	}
+	parked := make(map[store.Stream]bool, len(rows))
+	for _, p := range rows {
+		parked[p.Stream] = true
+	}
+	for i := range chunk {
+		chunk[i].skip = parked[chunk[i].Stream]
+	}
+	return nil
+}
+
+// takeUp finds out whether streams are parked, and makes those due that the last
+// program did not know: this one may.
+func (w *worker[Tx]) takeUp(work context.Context) error {
+	w.anyParked, w.looked, w.lookAgain = false, time.Time{}, firstDueInterval
+	for after := (store.Stream{}); ; {
+		rows, err := w.db.ListParked(work, w.id, after, w.cfg.BatchSize)
+		if err != nil {
+			return fmt.Errorf("list parked streams: %w", err)
+		}
+		w.anyParked = w.anyParked || len(rows) > 0
+		for _, p := range rows {
+			if p.Reason != store.Unknown || w.segmentOf(p.Hash) != w.claim.Segment {
+				continue
+			}
+			err := w.transact(work, func(ctx context.Context, tx Tx) (store.Progress, error) {
+				return w.at, w.changeParked(ctx, tx, p, func(p *store.Parked) error { return w.db.SetParked(ctx, tx, *p, 0) })
+			})
+			if err != nil && !errors.Is(err, errChanged) {
+				return fmt.Errorf("take up parked streams: %w", err)
+			}
+		}
+		if len(rows) < w.cfg.BatchSize {
+			return nil
+		}
+		after = rows[len(rows)-1].Stream
+	}
+}
+
+func (w *worker[Tx]) segmentOf(hash uint32) int { return int(hash % uint32(w.segments)) }
+
+// errChanged tells that an operator has changed the row of a parked stream.
+var errChanged = errors.New("the parked stream was changed by somebody else")
+
+// changeParked calls change with the row of a parked stream, which it locks. It
+// fails with errChanged when the row is not the one that was read before.
+func (w *worker[Tx]) changeParked(ctx context.Context, tx Tx, was store.Parked, change func(p *store.Parked) error) error {
+	rows, err := w.db.FindParked(ctx, tx, w.id, []store.Stream{was.Stream})
+	if err != nil {
+		return err
+	}
+	if len(rows) != 1 || rows[0].Version != was.Version || rows[0].Reason != was.Reason || rows[0].Attempts != was.Attempts {
+		return errChanged
+	}
+	return change(&rows[0])
+}
+
+// retryDue takes up parked streams whose next try is due. In between the segment
+// goes on, so that neither holds up the other.
+func (w *worker[Tx]) retryDue(ctx, work context.Context) error {
+	if !w.anyParked || time.Since(w.looked) < w.lookAgain {
+		return nil
+	}
+	due, err := w.db.DueParked(work, w.id, w.claim.Segment, w.segments, dueLimit)
+	if err != nil {
+		return fmt.Errorf("look for parked streams: %w", err)
+	}
+	w.looked, w.lookAgain = time.Now(), min(2*w.lookAgain, longestDueInterval)
+	for _, p := range due {
+		if ctx.Err() != nil {
+			return nil
+		}
+		if err := w.retry(ctx, work, p); err != nil && !errors.Is(err, errChanged) {
+			return err
+		}
+		w.looked, w.lookAgain = time.Time{}, firstDueInterval // there may be more
+	}
+	if len(due) > 0 {
+		return nil
+	}
+	rows, err := w.db.ListParked(work, w.id, store.Stream{}, 1)
+	if err != nil {
+		return fmt.Errorf("look for parked streams: %w", err)
+	}
+	w.anyParked = len(rows) > 0
+	return nil
+}
+
+// retry handles the messages of a parked stream from the log, a batch of them at
+// most, up to where the segment stands. When it comes through, the stream flows
+// again.
+func (w *worker[Tx]) retry(ctx, work context.Context, p store.Parked) error {
+	messages, err := w.db.Read(work, p.Stream, p.Version-1, w.cfg.BatchSize)
+	if err != nil {
+		return fmt.Errorf("read %s after version %d: %w", p.Stream, p.Version-1, err)
+	}
+	more := len(messages) == w.cfg.BatchSize
+	for n := len(messages); n > 0 && messages[n-1].Position > w.at.Position; n-- {
+		messages, more = messages[:n-1], false
+	}
+	if len(messages) == 0 {
+		return w.transact(work, func(ctx context.Context, tx Tx) (store.Progress, error) {
+			return w.at, w.changeParked(ctx, tx, p, func(*store.Parked) error { return w.db.DeleteParked(ctx, tx, w.id, p.Stream) })
+		})
+	}
+	if first := &messages[0]; first.Version != p.Version || p.EventID != "" && first.ID != p.EventID {
+		return w.chargeParked(work, p, p.Attempts, "", fault{reason: store.Forked, err: fmt.Errorf("the log has event %s at version %d, and the consumer waits for event %s at version %d",
+			first.ID, first.Version, p.EventID, p.Version)})
+	}
+	route := w.routes[p.Stream.Category]
+	if route == nil {
+		return fmt.Errorf("%s is parked, and the program has no route for its category", p.Stream)
+	}
+	items := make([]item[Tx], len(messages))
+	for i := range messages {
+		var known bool
+		if items[i], known = w.decode(&messages[i], route); !known {
+			items[i].skip = true // it passes by, in its turn
+		}
+	}
+	pace, noted := pace{size: 1, limit: w.cfg.BatchSize}, int64(0)
+	for len(items) > 0 && ctx.Err() == nil {
+		row := p
+		if w.trial > 0 && noted != p.Version {
+			pace.size, noted = 1, p.Version
+			if row, err = w.noteParked(work, p); err != nil || row.Reason == store.Poison {
+				return err
+			}
+		}
+		chunk := chunkOf(&pace, items)
+		rest := items[len(chunk):]
+		next := p
+		done, err := w.attempt(work, chunk, nil, func(ctx context.Context, tx Tx, done int) (store.Progress, error) {
+			rest = items[done:]
+			return w.at, w.changeParked(ctx, tx, row, func(row *store.Parked) error {
+				if len(rest) == 0 && !more {
+					return w.db.DeleteParked(ctx, tx, w.id, p.Stream)
+				}
+				next = *row
+				next.Version, next.Position, next.EventID = items[done-1].Version+1, 0, ""
+				if len(rest) > 0 {
+					next.Position, next.EventID = rest[0].Position, rest[0].ID
+				}
+				next.Reason, next.Error, next.Attempts = store.Waiting, "", 0
+				return w.db.SetParked(ctx, tx, next, 0)
+			})
+		})
+		if err != nil {
+			if errors.Is(err, errChanged) {
+				return err
+			}
+			fault, err := w.failed(work, &pace, chunk, err)
+			if err != nil {
+				return err
+			}
+			if fault != nil {
+				return w.chargeParked(work, row, p.Attempts, chunk[0].Type, *fault)
+			}
+			p = row
+			continue
+		}
+		pace.worked()
+		p, items = next, items[done:]
+	}
+	return nil
+}
+
+// noteParked stores that a parked stream is about to be tried, for a worker that
+// goes carefully: a process that ends now has used up a part of its attempts.
+// It returns the row as it is stored then.
+func (w *worker[Tx]) noteParked(work context.Context, p store.Parked) (store.Parked, error) {
+	if p.Attempts >= w.cfg.Retry.MaxAttempts {
+		f := fault{reason: store.Poison, err: errors.New("the process has ended several times while it handled this message")}
+		err := w.chargeParked(work, p, p.Attempts, "", f)
+		p.Reason = store.Poison
+		return p, err
+	}
+	noted := p
+	noted.Attempts += max(1, w.cfg.Retry.MaxAttempts/maxTries)
+	err := w.transact(work, func(ctx context.Context, tx Tx) (store.Progress, error) {
+		return w.at, w.changeParked(ctx, tx, p, func(*store.Parked) error { return w.db.SetParked(ctx, tx, noted, 0) })
+	})
+	return noted, err
+}
+
+// chargeParked notes the fault of the first message of a parked stream, after a
+// number of attempts before this one.
+func (w *worker[Tx]) chargeParked(work context.Context, was store.Parked, attempts int, eventType string, f fault) error {
+	p := was
+	p.Attempts = attempts
+	delay := w.charge(&p, f)
+	err := w.transact(work, func(ctx context.Context, tx Tx) (store.Progress, error) {
+		return w.at, w.changeParked(ctx, tx, was, func(*store.Parked) error { return w.db.SetParked(ctx, tx, p, delay) })
+	})
+	if err == nil {
+		w.logParked(p, eventType, delay)
+	}
+	return err
+}
+
+// logHandled tells, at debug level, of messages whose transaction has committed.
+func (w *worker[Tx]) logHandled(items []item[Tx]) {
+	if !w.log.Enabled(context.Background(), slog.LevelDebug) {
+		return
+	}
+	for i := range items {
+		if it := &items[i]; !it.skip {
+			w.log.Debug("handled", slog.String("category", it.Stream.Category), slog.String("id", it.Stream.ID), slog.Int64("version", it.Version),
+				slog.Int64("position", it.Position), slog.String("event_id", it.ID), slog.String("type", it.Type))
+		}
+	}
+}

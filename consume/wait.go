@@ -1,0 +1,108 @@
+package consume
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/eventus-go/eventus/store"
+)
+
+// ErrNotFollowed is returned by [Wait] when waiting is of no use: the stream is
+// parked as poison or forked, the consumer is forked, or it does not read the
+// stream's category. The error says which.
+var ErrNotFollowed = errors.New("the consumer does not come to this event")
+
+// Wait returns nil when the consumer has handled version of stream, so that its
+// read model shows what was written. It looks at the database: the consumer may
+// run in any process. It returns the error of ctx when ctx ends first,
+// [store.ErrNoConsumer] when there is no such consumer, and [ErrNotFollowed]
+// when the event is not going to be handled until somebody acts.
+func Wait[Tx any](ctx context.Context, db Database[Tx], id store.ConsumerID, stream store.Stream, version int64) error {
+	return wait(ctx, db, id, stream, version, func() <-chan struct{} { return nil })
+}
+
+// Wait is the function [Wait] for the follower's consumer. It returns sooner when
+// the consumer's segment is with this process.
+func (f *Follower[Tx]) Wait(ctx context.Context, stream store.Stream, version int64) error {
+	return wait(ctx, f.db, f.id, stream, version, f.progressed)
+}
+
+const longestWaitPoll = 50 * time.Millisecond
+
+func wait[Tx any](ctx context.Context, db Database[Tx], id store.ConsumerID, stream store.Stream, version int64, progressed func() <-chan struct{}) error {
+	var position int64 // of the event
+	for poll := firstPoll; ; poll = min(2*poll, longestWaitPoll) {
+		moved := progressed() // before the look, so that no move falls between
+		if position == 0 {
+			page, err := db.Read(ctx, stream, version-1, 1)
+			if err != nil {
+				return fmt.Errorf("wait for %s version %d: %w", stream, version, err)
+			}
+			if len(page) == 1 {
+				position = page[0].Position
+			}
+		}
+		if position != 0 {
+			done, err := has(ctx, db, id, stream, version, position)
+			if done {
+				return nil
+			}
+			if err != nil {
+				return fmt.Errorf("wait for %s version %d at consumer %s: %w", stream, version, id.Name, err)
+			}
+		}
+		timer := time.NewTimer(poll)
+		select {
+		case <-ctx.Done():
+			timer.Stop()
+			return fmt.Errorf("wait for %s version %d at consumer %s: %w", stream, version, id.Name, ctx.Err())
+		case <-moved:
+		case <-timer.C:
+		}
+		timer.Stop()
+	}
+}
+
+// has reports whether a consumer has handled the event of a stream at a version.
+func has[Tx any](ctx context.Context, db Database[Tx], id store.ConsumerID, stream store.Stream, version, position int64) (bool, error) {
+	consumers, _, err := db.ListConsumers(ctx, id)
+	if err != nil {
+		return false, err
+	}
+	if len(consumers) == 0 || len(consumers[0].Segments) == 0 {
+		return false, store.ErrNoConsumer
+	}
+	c := consumers[0]
+	segment := c.Segments[int(hash(stream)%uint32(len(c.Segments)))]
+	if segment.Forked != "" {
+		return false, fmt.Errorf("%w: it is forked: %s", ErrNotFollowed, segment.Forked)
+	}
+	if segment.Position < position {
+		return false, nil
+	}
+	// Read after the position: a stream that is parked meanwhile is not flowing.
+	rows, err := db.ListParked(ctx, id, store.Stream{}, 1)
+	if err == nil && len(rows) > 0 {
+		rows, err = parkedRow(ctx, db, id, stream)
+	}
+	if err != nil || len(rows) == 0 {
+		return err == nil, err
+	}
+	switch p := rows[0]; {
+	case p.Version > version:
+		return true, nil
+	case !p.Reason.Retries():
+		return false, fmt.Errorf("%w: the stream is parked at version %d (%s): %s", ErrNotFollowed, p.Version, p.Reason, p.Error)
+	}
+	return false, nil
+}
+
+func parkedRow[Tx any](ctx context.Context, db store.Consumers[Tx], id store.ConsumerID, stream store.Stream) (rows []store.Parked, err error) {
+	err = db.InTx(ctx, func(ctx context.Context, tx Tx) error {
+		rows, err = db.FindParked(ctx, tx, id, []store.Stream{stream})
+		return err
+	})
+	return rows, err
+}
