@@ -208,7 +208,7 @@ func (r *Receiver[Tx, E]) end(work context.Context, q, next store.Queue, retryAf
 		return err
 	}
 	delete(r.notes, q.Stream)
-	if written && next.Error != q.Error {
+	if written && (next.Error != q.Error || next.Reason == store.Poison) {
 		r.logParked(next, retryAfter)
 	}
 	r.alarm(retryAfter)
