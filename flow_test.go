@@ -89,7 +89,7 @@ func TestTheWholeFlowLosesAndDoublesNothing(t *testing.T) {
 	var loops sync.WaitGroup
 	defer loops.Wait()
 	defer stop()
-	projection := consume.Idempotent("sums", s, sums{}, consume.Retry{})
+	projection := consume.Idempotent("sums", s, sums{}.Handle, consume.Retry{})
 	runner := consume.New(projection, counters, b, consume.RunnerConfig{Log: s})
 	for _, run := range []func(context.Context) error{outbox.New(s, b, outbox.Config{}).Run, runner.Run} {
 		loops.Go(func() {

@@ -17,7 +17,7 @@ type statements struct {
 	readSnapshot, writeSnapshot         string
 	shareConsumer, ownConsumer          string
 	lockMarks, marks, setMarks          string
-	forgetMarks, forgetLetters          string
+	inboxStatements
 	park, parked, unpark, parkedStreams string
 	lease, endLease                     string
 
@@ -49,8 +49,8 @@ func newStatements(schema string) statements {
 		readSnapshot: in(readSnapshotSQL), writeSnapshot: in(writeSnapshotSQL),
 		shareConsumer: shareConsumerSQL, ownConsumer: ownConsumerSQL,
 		lockMarks: in(lockMarksSQL), marks: in(marksSQL), setMarks: in(setMarksSQL),
-		forgetMarks: in(forgetMarksSQL), forgetLetters: in(forgetLettersSQL),
-		park: in(parkSQL), parked: in(parkedSQL), unpark: in(unparkSQL), parkedStreams: in(parkedStreamsSQL),
+		inboxStatements: newInboxStatements(in),
+		park:            in(parkSQL), parked: in(parkedSQL), unpark: in(unparkSQL), parkedStreams: in(parkedStreamsSQL),
 		lease: in(leaseSQL), endLease: in(endLeaseSQL),
 
 		allConsumers: in(allConsumersSQL), allSegments: in(allSegmentsSQL), allMembers: in(allMembersSQL),

@@ -224,8 +224,9 @@ func (m *machine[Tx]) change(ctx context.Context, t *rapid.T, tx Tx, inbox *inbo
 			return err
 		}
 		equal(t, "marks", got, inbox.marksOf(consumer, []store.Stream{s}))
-		inbox.setMark(consumer, store.Mark{Stream: s, Version: version})
-		return m.b.SetMarks(ctx, tx, consumer, []store.Mark{{Stream: s, Version: version}})
+		mark := store.Mark{Stream: s, Version: version, EventID: fmt.Sprint(m.n)}
+		inbox.setMark(consumer, mark)
+		return m.b.SetMarks(ctx, tx, consumer, []store.Mark{mark})
 	case "park", "queue":
 		d, kept := letter(consumer, s, version), keptLetter(consumer, s, version)
 		d.Attempts, kept.Attempts = m.n, m.n
@@ -242,6 +243,6 @@ func (m *machine[Tx]) change(ctx context.Context, t *rapid.T, tx Tx, inbox *inbo
 		return m.b.Put(ctx, tx, consumer, values[consumer])
 	default:
 		inbox.forget(consumer)
-		return m.b.Forget(ctx, tx, consumer)
+		return m.b.Reset(ctx, tx, consumer)
 	}
 }
