@@ -80,7 +80,7 @@ func (p program) messaging(ctx context.Context, data *folder) (*messaging, error
 func runOn[Tx any](ctx context.Context, p program, db *database[Tx]) error {
 	defer db.close()
 	log := p.log
-	relay := outbox.New(db.events, p.nats.broker, outbox.Config{Source: "product", Logger: log})
+	relay := outbox.New(db.events, p.nats.broker, outbox.Config{Source: "product", Categories: []string{"product"}, Logger: log})
 	projection := consume.Idempotent(consumer, db.events, product.NewProjection(db.views), consume.Retry{})
 	runner := consume.New(projection, product.Products, p.nats.broker, consume.Config{Log: db.events, Logger: log})
 
