@@ -38,7 +38,8 @@ type adoptable[Tx any] interface {
 }
 
 // before makes a database out of a file in testdata/before, with changes by some
-// statements, and migrates it.
+// statements, and migrates it. {data} and {time} in a statement are any data and
+// time of the database.
 type before[Tx any] func(t *testing.T, changes ...string) adoptable[Tx]
 
 // adoption is a database of the version before, migrated, and the log that its
