@@ -3,6 +3,7 @@ package eventus
 import (
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/eventus-go/eventus/codec"
 	"github.com/eventus-go/eventus/store"
@@ -74,6 +75,9 @@ func (t *Events[E]) finish() {
 // Category returns the category of the events' streams, which is their topic at
 // the broker too.
 func (t *Events[E]) Category() string { return t.category }
+
+// Foreign reports whether the table was made by [Foreign].
+func (t *Events[E]) Foreign() bool { return t.foreign }
 
 // Stream returns the stream of the aggregate with that id.
 func (t *Events[E]) Stream(id string) Stream { return Stream{Category: t.category, ID: id} }
@@ -166,11 +170,29 @@ func (t *Events[E]) decode(m *store.Message) (event E, err error) {
 	if !ok {
 		return event, ErrUnknownEvent
 	}
-	c, ok := t.codecs[m.ContentType]
-	if !ok {
+	c := t.codecOf(m.ContentType)
+	if c == nil {
 		return event, fmt.Errorf("%w: %q", errContentType, m.ContentType)
 	}
 	return l.decode(c, m.Data)
+}
+
+// codecOf returns the codec for a content type, or nil. Other producers write
+// media types with parameters, in any case, and with the suffix of the syntax
+// that a type of theirs has (RFC 9110, section 8.3.1, and RFC 6839).
+func (t *Events[E]) codecOf(contentType string) codec.Codec {
+	if c, ok := t.codecs[contentType]; ok {
+		return c
+	}
+	base, _, _ := strings.Cut(contentType, ";")
+	base = strings.ToLower(strings.TrimSpace(base))
+	if c, ok := t.codecs[base]; ok {
+		return c
+	}
+	if i := strings.LastIndexByte(base, '+'); i > 0 {
+		return t.codecs["application/"+base[i+1:]]
+	}
+	return nil
 }
 
 var errContentType = errors.New("no codec for the content type")

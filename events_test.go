@@ -87,6 +87,21 @@ func TestForeignEventsAreTypedAndUnknownOnesPassBy(t *testing.T) {
 	}
 }
 
+func TestContentTypesOfOthersAreRead(t *testing.T) {
+	for contentType, want := range map[string]bool{
+		"application/json; charset=utf-8": true, "application/json;charset=UTF-8": true, "Application/JSON": true,
+		"application/vnd.erp.order+json": true, "application/vnd.erp+JSON; v=1": true,
+		"application/xml": false, "application/vnd.erp+xml": false, "text/plain": false, "json": false, "+json": false,
+	} {
+		if _, _, err := counters.Decode(stored("counter.added", contentType, `{"by":4}`)); (err == nil) != want {
+			t.Errorf("%s: got %v", contentType, err)
+		}
+	}
+	if counters.Foreign() || !eventus.Foreign("c", eventus.Known("n", func(e added) added { return e })).Foreign() {
+		t.Error("a table does not tell whether it is foreign")
+	}
+}
+
 func TestForeignNamesMayShareAForm(t *testing.T) {
 	type reference struct {
 		By int64 `json:"by"`

@@ -18,8 +18,14 @@ type ForeignType[E any] struct {
 //		eventus.Known("product.created", func(e productCreated) Notice { return Listed{e.Name} }),
 //	)
 //
-// The other service moves on without asking: types that are not declared pass
-// by, and so do fields that the Go types do not have.
+// The other service may add event types and fields at any time. Types that are
+// not declared here pass by, and a receiver counts and logs them; fields that the
+// Go types do not have are ignored.
+//
+// The other service need not be built with Eventus: plain CloudEvents do, as
+// consume.Receive describes. Data in JSON is read under every content type that
+// says so, such as "application/json; charset=utf-8" and
+// "application/vnd.erp.order+json".
 //
 // Foreign panics on a table without lines, a name used twice, and a category or
 // name that a store refuses.

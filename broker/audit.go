@@ -13,11 +13,22 @@ type Auditor interface {
 	// topic.
 	Place(topic, key string) string
 
+	// Token says where the broker keeps the message that this value has had
+	// confirmed last at place. It is empty when there is none.
+	Token(place string) string
+
+	// Find returns the message that the broker keeps where token says, and
+	// whether there is one. It may be another message than the one that the token
+	// was made for: a broker that lost its storage begins to count anew.
+	Find(ctx context.Context, place, token string) (m Message, ok bool, err error)
+
 	// Last returns what the broker holds last at the places of topic.
 	Last(ctx context.Context, topic string) (Tail, error)
 
-	// Session returns a number that changes when the broker may have been
-	// exchanged behind the connection, such as after a reconnect.
+	// Session returns a number that changes when the broker may have lost
+	// messages or may be another one, such as after a reconnect. When it has not
+	// changed since before a Publish, that one's messages follow those that were
+	// confirmed before.
 	Session() uint64
 }
 

@@ -3,6 +3,7 @@ package consume
 import (
 	"cmp"
 	"context"
+	"errors"
 	"log/slog"
 	"slices"
 	"time"
@@ -77,7 +78,11 @@ func (r *Runner[Tx, E]) parkEarly(ctx context.Context, m *store.Message, deliver
 func (r *Runner[Tx, E]) decodeEnvelopes(ctx context.Context, incoming []broker.Delivery) []delivery {
 	batch := make([]delivery, 0, len(incoming))
 	for _, d := range incoming {
-		m, err := cloudevents.Decode(d.Message())
+		e, err := cloudevents.Decode(d.Message())
+		m := e.Message
+		if err == nil && m.Version == 0 {
+			err = errors.New("it has no version")
+		}
 		if err != nil {
 			// Without a stream and a version there is nothing to park it under.
 			// If it was the damaged copy of a stored event, the log heals it.
@@ -88,7 +93,7 @@ func (r *Runner[Tx, E]) decodeEnvelopes(ctx context.Context, incoming []broker.D
 			cancel()
 			continue
 		}
-		batch = append(batch, delivery{d, m.Message})
+		batch = append(batch, delivery{d, m})
 	}
 	slices.SortStableFunc(batch, func(a, b delivery) int {
 		return cmp.Or(cmp.Compare(a.message.Position, b.message.Position), cmp.Compare(a.message.Version, b.message.Version))

@@ -30,6 +30,12 @@ func (e *GapError) Is(target error) bool { return target == ErrGap }
 // handled.
 var ErrParked = errors.New("the stream has dead letters; redrive them first")
 
+// ErrForked means that a message belongs to another history than the one that the
+// consumer has followed: it has another id than the event that took effect at its
+// version. Returned by [Once.Handle]; nothing was handled. A rebuild of the
+// consumer cures it.
+var ErrForked = errors.New("the message belongs to another history; rebuild the consumer")
+
 // Permanent marks an error of a handler as one that no retry can cure: the
 // message is parked at once. Permanent(nil) is nil.
 func Permanent(err error) error {

@@ -143,7 +143,7 @@ func newSystem(t testing.TB, set settings) *system {
 	if set.retry == (consume.Retry{}) {
 		set.retry.MaxAttempts = 5
 	}
-	s.runner = consume.New(consume.Idempotent("view", s.store, s.view, set.retry), ticks, subscriber, set.config)
+	s.runner = consume.New(consume.Idempotent("view", s.store, s.view.Handle, set.retry), ticks, subscriber, set.config)
 	s.run(outbox.New(s.store, publisher, outbox.Config{}).Run)
 	return s
 }

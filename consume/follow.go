@@ -71,8 +71,7 @@ type Config struct {
 	// follower's memory, to a few batches for each segment. Default 256.
 	BatchSize int
 	// LeaseDuration is how long a segment stays with a member that was killed or
-	// stopped. One message may take half of it, and a transaction calls no
-	// further handler after a quarter of it. Default 20 s.
+	// stopped. A handler may take half of it. Default 20 s.
 	LeaseDuration time.Duration
 	// MaxPollInterval is the longest pause between two looks at the log. What
 	// this process appends, and what Wake tells of, is seen at once. Default
@@ -122,9 +121,11 @@ type Follower[Tx any] struct {
 
 	running sync.Mutex // held by Run
 
-	mu     sync.Mutex
-	moved  chan struct{} // closed when a segment of this member has moved
-	turned time.Time     // when Run last began to look at the consumer's rows
+	mu      sync.Mutex
+	moved   chan struct{}   // closed when a segment of this member has moved
+	here    map[int]reached // by segment, those that this process works on
+	unknown map[string]bool // types of foreign events that were told of
+	turned  time.Time       // when Run last began to look at the consumer's rows
 }
 
 // Follow returns a follower of the log of db: the consumer of that name.
@@ -161,6 +162,7 @@ func Follow[Tx any](name string, db Database[Tx], cfg Config, routes ...Route[Tx
 		id: id, db: db, cfg: cfg.withDefaults(),
 		routes: make(map[string]*Route[Tx], len(routes)),
 		moved:  make(chan struct{}),
+		here:   make(map[int]reached),
 	}
 	for _, r := range routes {
 		switch {
@@ -232,12 +234,59 @@ func program() string {
 	return strings.ToValidUTF8(fmt.Sprintf("%s (pid %d on %s)", name, os.Getpid(), host), "?")
 }
 
-// tell wakes those who wait for the consumer's progress.
-func (f *Follower[Tx]) tell() {
+// reached is where a segment of this process stands.
+type reached struct {
+	position int64 // up to which all is committed
+	segments int   // of the consumer
+	parked   bool  // the consumer may have parked streams
+}
+
+// tell notes where a segment stands and wakes those who wait for it.
+func (f *Follower[Tx]) tell(segment int, r reached) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	f.here[segment] = r
 	close(f.moved)
 	f.moved = make(chan struct{})
+}
+
+// forget drops a segment that this process works on no more.
+func (f *Follower[Tx]) forget(segment int) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	delete(f.here, segment)
+}
+
+// has reports whether this process knows, without a look at the database, that
+// the message of a stream at a position is handled.
+func (f *Follower[Tx]) has(s store.Stream, position int64) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for segment, r := range f.here {
+		if segmentOf(hash(s), r.segments) == segment {
+			return !r.parked && r.position >= position
+		}
+	}
+	return false
+}
+
+// maxUnknown bounds how many types of foreign events are told of.
+const maxUnknown = 100
+
+// passBy tells, once for each type, of a foreign event that no line of the table
+// has: its producer may have renamed it.
+func (f *Follower[Tx]) passBy(m *store.Message) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.unknown[m.Type] || len(f.unknown) >= maxUnknown {
+		return
+	}
+	if f.unknown == nil {
+		f.unknown = make(map[string]bool)
+	}
+	f.unknown[m.Type] = true
+	f.log.Warn("events of this type pass by: the table of foreign events does not have it",
+		slog.String("category", m.Stream.Category), slog.String("type", m.Type), slog.String("id", m.Stream.ID), slog.Int64("version", m.Version))
 }
 
 // progressed returns a channel that is closed when a segment of this process

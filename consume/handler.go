@@ -31,15 +31,6 @@ func (f HandlerFunc[Tx, E]) Handle(ctx context.Context, tx Tx, m eventus.Message
 	return f(ctx, tx, m)
 }
 
-// OutsideHandler is an [eventus.Handler] that has no use for the transaction, because
-// its effect lies outside of the database: a mail, a call. Each message is
-// handled at least once, in order, and never again after its mark is committed.
-func OutsideHandler[Tx, E any](h eventus.Handler[E]) Handler[Tx, E] {
-	return HandlerFunc[Tx, E](func(ctx context.Context, _ Tx, m eventus.Message[E]) error {
-		return h.Handle(ctx, m)
-	})
-}
-
 // Source types the messages of one category. An [eventus.Definition] is one, and
 // so is a table of [eventus.Foreign].
 type Source[E any] interface {

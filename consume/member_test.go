@@ -174,6 +174,7 @@ func TestTheNumberOfSegmentsChangesAtOnePlace(t *testing.T) {
 		cfg.Segments = 3
 		b.run(b.follower(cfg))
 		b.run(b.follower(cfg))
+		pass(time.Second)
 		total := 0
 		for _, n := range []int{1, 7, 2, 5} {
 			for i := range 40 {

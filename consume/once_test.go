@@ -20,7 +20,7 @@ func message(id string, version int64) eventus.Message[ticked] {
 
 func TestHandleHandlesEachVersionOnceAndInOrder(t *testing.T) {
 	s, v := memory.New(), newView()
-	var h eventus.Handler[ticked] = consume.Idempotent("view", s, v, consume.Retry{})
+	var h eventus.Handler[ticked] = consume.Idempotent("view", s, v.Handle, consume.Retry{})
 	for _, step := range []struct {
 		version int64
 		want    error
@@ -47,7 +47,7 @@ func TestHandleTriesAgainAndLeavesNothingOfAFailedAttempt(t *testing.T) {
 			}
 			return nil
 		})
-		h := consume.Idempotent("view", s, v, consume.Retry{MaxAttempts: 5})
+		h := consume.Idempotent("view", s, v.Handle, consume.Retry{MaxAttempts: 5})
 		if err := h.Handle(t.Context(), message("a", 1)); err != nil {
 			t.Fatal(err)
 		}
@@ -78,7 +78,7 @@ func TestHandleDoesNotOvertakeDeadLetters(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	h := consume.Idempotent("view", s, v, consume.Retry{})
+	h := consume.Idempotent("view", s, v.Handle, consume.Retry{})
 	if err := h.Handle(t.Context(), message("a", 1)); !errors.Is(err, consume.ErrParked) {
 		t.Errorf("got %v", err)
 	}
@@ -87,7 +87,7 @@ func TestHandleDoesNotOvertakeDeadLetters(t *testing.T) {
 
 func TestConcurrentCopiesOfAMessageHaveOneEffect(t *testing.T) {
 	s, v := memory.New(), newView()
-	h := consume.Idempotent("view", s, v, consume.Retry{})
+	h := consume.Idempotent("view", s, v.Handle, consume.Retry{})
 	var wg sync.WaitGroup
 	for range 16 {
 		wg.Go(func() {
@@ -103,7 +103,7 @@ func TestConcurrentCopiesOfAMessageHaveOneEffect(t *testing.T) {
 func TestConsumersOfOneInboxDoNotMeet(t *testing.T) {
 	s, v, w := memory.New(), newView(), newView()
 	for _, h := range []eventus.Handler[ticked]{
-		consume.Idempotent("view", s, v, consume.Retry{}), consume.Idempotent("other", s, w, consume.Retry{}),
+		consume.Idempotent("view", s, v.Handle, consume.Retry{}), consume.Idempotent("other", s, w.Handle, consume.Retry{}),
 	} {
 		if err := h.Handle(t.Context(), message("a", 1)); err != nil {
 			t.Fatal(err)
@@ -124,7 +124,7 @@ func TestHandleDoesNotCountPassingTrouble(t *testing.T) {
 			}
 			return nil
 		})
-		h := consume.Idempotent("view", inbox, v, consume.Retry{})
+		h := consume.Idempotent("view", inbox, v.Handle, consume.Retry{})
 		if err := h.Handle(t.Context(), message("a", 1)); err != nil {
 			t.Fatal(err)
 		}
@@ -140,7 +140,7 @@ func TestHandleDoesNotCountPassingTrouble(t *testing.T) {
 
 func TestHandleRefusesAMessageWithoutAStreamOrVersion(t *testing.T) {
 	s, v := memory.New(), newView()
-	h := consume.Idempotent("view", s, v, consume.Retry{})
+	h := consume.Idempotent("view", s, v.Handle, consume.Retry{})
 	for name, m := range map[string]eventus.Message[ticked]{
 		"no stream":     {Version: 1},
 		"no stream id":  {Version: 1, Stream: store.Stream{Category: "tick"}},
@@ -158,11 +158,11 @@ func TestHandleRefusesAMessageWithoutAStreamOrVersion(t *testing.T) {
 
 func TestMistakesInTheWiringPanicAtOnce(t *testing.T) {
 	s, v := memory.New(), newView()
-	once := consume.Idempotent("view", s, v, consume.Retry{})
+	once := consume.Idempotent("view", s, v.Handle, consume.Retry{})
 	for name, wire := range map[string]func(){
-		"a name with a dot": func() { consume.Idempotent("a.b", s, v, consume.Retry{}) },
+		"a name with a dot": func() { consume.Idempotent("a.b", s, v.Handle, consume.Retry{}) },
 		"no handler":        func() { consume.Idempotent[*memory.Tx, ticked]("a", s, nil, consume.Retry{}) },
-		"no inbox":          func() { consume.Idempotent[*memory.Tx, ticked]("a", nil, v, consume.Retry{}) },
+		"no inbox":          func() { consume.Idempotent[*memory.Tx, ticked]("a", nil, v.Handle, consume.Retry{}) },
 		"no consumer":       func() { consume.New[*memory.Tx, ticked](nil, ticks, silent(), consume.RunnerConfig{}) },
 		"no source":         func() { consume.New(once, nil, silent(), consume.RunnerConfig{}) },
 		"no subscriber":     func() { consume.New(once, ticks, nil, consume.RunnerConfig{}) },

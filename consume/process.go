@@ -212,7 +212,7 @@ func (r *Runner[Tx, E]) failed(ctx context.Context, m *store.Message, cause erro
 	// Only what struck in the handler or the decoder speaks against the message.
 	var struck *failure
 	database := !errors.As(cause, &struck) || r.once.inbox.Transient(cause)
-	counts := !database && !transient(cause)
+	counts := !database && !r.once.passing(cause)
 
 	if counts && permanent(cause) {
 		return r.condemn(ctx, m, 1, cause)

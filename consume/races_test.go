@@ -35,7 +35,7 @@ func (b *between) Transient(err error) bool { return errors.Is(err, errDown) }
 
 func (s *system) over(inbox store.Inbox[*memory.Tx], cfg consume.RunnerConfig) *consume.Runner[*memory.Tx, ticked] {
 	cfg.Log = s.store
-	return consume.New(consume.Idempotent("view", inbox, s.view, consume.Retry{}), ticks, silent(), cfg)
+	return consume.New(consume.Idempotent("view", inbox, s.view.Handle, consume.Retry{}), ticks, silent(), cfg)
 }
 
 func TestARebuildBetweenSingleMessagesAndThePositionLosesNothing(t *testing.T) {
@@ -161,7 +161,7 @@ func TestAPoisonMessageIsParkedHoweverLongAWalkTakes(t *testing.T) {
 		for n := range int64(2000) { // 40 s a walk, longer than the longest pause
 			appendTicks(t, s.store, "good", n)
 		}
-		runner := consume.New(consume.Idempotent("view", s.store, s.view, consume.Retry{}), ticks, silent(), consume.RunnerConfig{Log: slowPages{s.store}, Batch: 1})
+		runner := consume.New(consume.Idempotent("view", s.store, s.view.Handle, consume.Retry{}), ticks, silent(), consume.RunnerConfig{Log: slowPages{s.store}, Batch: 1})
 		s.run(runner.Run)
 		settle(time.Hour)
 		if letters := s.deadLetters(); len(letters) != 1 {

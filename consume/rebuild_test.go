@@ -118,7 +118,7 @@ func TestAFailedResetSetsNothingBack(t *testing.T) {
 
 func TestARebuildNeedsTheLog(t *testing.T) {
 	s := memory.New()
-	r := consume.New(consume.Idempotent("view", s, newView(), consume.Retry{}), ticks, broker.Subscriber(deaf{}), consume.RunnerConfig{})
+	r := consume.New(consume.Idempotent("view", s, newView().Handle, consume.Retry{}), ticks, broker.Subscriber(deaf{}), consume.RunnerConfig{})
 	if err := r.Rebuild(t.Context(), newView().reset); err == nil {
 		t.Error("rebuilt from nothing")
 	}
@@ -134,7 +134,7 @@ func TestAWalkThatIsOvertakenByARebuildMovesNothing(t *testing.T) {
 			appendTicks(t, s.store, fmt.Sprint(n), n)
 		}
 		log := &slowLog{Store: s.store, read: make(chan struct{}), resume: make(chan struct{})}
-		runner := consume.New(consume.Idempotent("view", s.store, s.view, consume.Retry{}), ticks, silent(),
+		runner := consume.New(consume.Idempotent("view", s.store, s.view.Handle, consume.Retry{}), ticks, silent(),
 			consume.RunnerConfig{Log: log, Batch: 4, Sweep: time.Hour})
 		s.run(runner.Run)
 		for range 2 { // two pages through, the third in hand
@@ -142,7 +142,7 @@ func TestAWalkThatIsOvertakenByARebuildMovesNothing(t *testing.T) {
 			log.resume <- struct{}{}
 		}
 		<-log.read
-		rebuilder := consume.New(consume.Idempotent("view", s.store, s.view, consume.Retry{}), ticks, s.broker, consume.RunnerConfig{Log: s.store})
+		rebuilder := consume.New(consume.Idempotent("view", s.store, s.view.Handle, consume.Retry{}), ticks, s.broker, consume.RunnerConfig{Log: s.store})
 		if err := rebuilder.Rebuild(t.Context(), s.view.reset); err != nil {
 			t.Fatal(err)
 		}

@@ -242,7 +242,7 @@ func TestTroubleWithTheDatabaseNeverCondemnsAMessage(t *testing.T) {
 					}
 					return nil
 				})
-				runner := consume.New(consume.Idempotent("view", inbox, s.view, consume.Retry{}), ticks, s.broker, consume.RunnerConfig{Log: s.store})
+				runner := consume.New(consume.Idempotent("view", inbox, s.view.Handle, consume.Retry{}), ticks, s.broker, consume.RunnerConfig{Log: s.store})
 				s.run(runner.Run)
 				for i := range 10 {
 					appendTicks(t, s.store, fmt.Sprint(i), 1, 2)
@@ -310,7 +310,7 @@ func TestAMessageWhosePredecessorNeverComesIsParked(t *testing.T) {
 				if !noLog {
 					cfg.Log = memory.New()
 				}
-				runner := consume.New(consume.Idempotent("view", s.store, s.view, consume.Retry{}), ticks, dropping{s.broker, 1}, cfg)
+				runner := consume.New(consume.Idempotent("view", s.store, s.view.Handle, consume.Retry{}), ticks, dropping{s.broker, 1}, cfg)
 				s.run(runner.Run)
 				synctest.Wait()
 				appendTicks(t, s.store, "a", 1, 2, 3)
@@ -528,7 +528,7 @@ func TestRepeatedMessagesGiveAPoisonedOneNoNewChances(t *testing.T) {
 			return nil
 		})
 		inbox := &troubled{Store: s.store, down: func() bool { return false }}
-		runner := consume.New(consume.Idempotent("view", inbox, s.view, consume.Retry{}), ticks, silent(), consume.RunnerConfig{Log: s.store})
+		runner := consume.New(consume.Idempotent("view", inbox, s.view.Handle, consume.Retry{}), ticks, silent(), consume.RunnerConfig{Log: s.store})
 		appendTicks(t, s.store, "held", 1)
 		appendTicks(t, s.store, "a", 1, 2, 3, 4)
 		s.run(runner.Run)
@@ -547,7 +547,7 @@ func TestAMessageThatAnotherMemberHandledIsNotParked(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newSystem(t, settings{})
 		defer s.end()
-		other := consume.Idempotent("view", s.store, newView(), consume.Retry{})
+		other := consume.Idempotent("view", s.store, newView().Handle, consume.Retry{})
 		s.view.setFail(func(eventus.Message[ticked]) error { return consume.Permanent(errors.New("here")) })
 		// Once in the batch, once by itself: the next transaction parks.
 		failed := func() bool { return s.view.calls[tick("a")] == 2 }
@@ -561,7 +561,7 @@ func TestAMessageThatAnotherMemberHandledIsNotParked(t *testing.T) {
 			}
 			return false
 		}}
-		runner := consume.New(consume.Idempotent("view", inbox, s.view, consume.Retry{}), ticks, silent(), consume.RunnerConfig{Log: s.store, Batch: 1})
+		runner := consume.New(consume.Idempotent("view", inbox, s.view.Handle, consume.Retry{}), ticks, silent(), consume.RunnerConfig{Log: s.store, Batch: 1})
 		appendTicks(t, s.store, "a", 1)
 		s.run(runner.Run)
 		settle(time.Minute)
@@ -576,7 +576,7 @@ func TestMembersOfAConsumerShareTheWork(t *testing.T) {
 		s := newSystem(t, settings{config: consume.RunnerConfig{Batch: 2}})
 		defer s.end()
 		for range 3 {
-			member := consume.New(consume.Idempotent("view", s.store, s.view, consume.Retry{}), ticks, s.broker, consume.RunnerConfig{Log: s.store, Batch: 3})
+			member := consume.New(consume.Idempotent("view", s.store, s.view.Handle, consume.Retry{}), ticks, s.broker, consume.RunnerConfig{Log: s.store, Batch: 3})
 			s.run(member.Run)
 		}
 		for n := range int64(100) {
@@ -673,7 +673,7 @@ func TestAConsumerOfTwoCategoriesGetsBoth(t *testing.T) {
 		s := newSystem(t, settings{})
 		defer s.end()
 		tocks := eventus.Foreign("tock", eventus.Known("ticked", func(e ticked) ticked { return e }))
-		other := consume.New(consume.Idempotent("view", s.store, s.view, consume.Retry{}), tocks, s.broker, consume.RunnerConfig{Log: s.store})
+		other := consume.New(consume.Idempotent("view", s.store, s.view.Handle, consume.Retry{}), tocks, s.broker, consume.RunnerConfig{Log: s.store})
 		tock := store.Stream{Category: "tock", ID: "a"}
 		both := func() {
 			appendTicks(t, s.store, "a", 1)
@@ -714,7 +714,7 @@ func TestWhoIsToBlameForAFailedTransaction(t *testing.T) {
 				inbox := &unclassified{Store: s.store, fails: func(handled bool) bool {
 					return broken.Load() && (c.before || c.after && handled)
 				}, view: s.view}
-				runner := consume.New(consume.Idempotent("view", inbox, s.view, consume.Retry{}), ticks, s.broker, consume.RunnerConfig{Log: s.store})
+				runner := consume.New(consume.Idempotent("view", inbox, s.view.Handle, consume.Retry{}), ticks, s.broker, consume.RunnerConfig{Log: s.store})
 				appendTicks(t, s.store, "a", 1)
 				s.run(runner.Run)
 				settle(time.Hour)
@@ -768,11 +768,11 @@ func TestHandlersSeeTheMessagesMetadataContinued(t *testing.T) {
 		s := newSystem(t, settings{})
 		defer s.end()
 		got := make(chan eventus.Metadata, 2)
-		runner := consume.New(consume.Idempotent("md", s.store, consume.OutsideHandler[*memory.Tx](eventus.HandlerFunc[ticked](
+		runner := consume.New(consume.AtLeastOnce("md", s.store,
 			func(ctx context.Context, m eventus.Message[ticked]) error {
 				got <- eventus.MetadataFrom(ctx)
 				return nil
-			})), consume.Retry{}), ticks, s.broker, consume.RunnerConfig{Log: s.store})
+			}, consume.Retry{}), ticks, s.broker, consume.RunnerConfig{Log: s.store})
 		s.run(runner.Run)
 		first, second := encode(t, 1), encode(t, 2)
 		first.ID, second.ID = "first", "second"

@@ -91,7 +91,7 @@ func (r *Runner[Tx, E]) Rebuild(ctx context.Context, reset func(ctx context.Cont
 		return errors.New("a rebuild reads the log; set Config.Log")
 	}
 	err := r.once.inbox.InTx(ctx, func(ctx context.Context, tx Tx) error {
-		if err := r.once.inbox.Forget(ctx, tx, r.once.consumer); err != nil {
+		if err := r.once.inbox.Reset(ctx, tx, r.once.consumer); err != nil {
 			return err
 		}
 		if reset == nil {

@@ -32,8 +32,16 @@ type ReadModel[Tx, E, V any] struct {
 // well.
 func Projection[Tx, E, V any](inbox store.Inbox[Tx], handler consume.Handler[Tx, E], read func(ctx context.Context, id string) (V, error)) ReadModel[Tx, E, V] {
 	m := ReadModel[Tx, E, V]{inbox: &rollback[Tx]{Inbox: inbox}, handler: handler, read: read}
-	m.once = consume.Idempotent(consumer, m.inbox, handler, consume.Retry{MaxAttempts: 1})
+	m.once = consume.Idempotent(consumer, m.inbox, handle(handler), consume.Retry{MaxAttempts: 1})
 	return m
+}
+
+// handle returns the function of a handler, nil for none.
+func handle[Tx, E any](h consume.Handler[Tx, E]) func(ctx context.Context, tx Tx, m eventus.Message[E]) error {
+	if h == nil {
+		return nil
+	}
+	return h.Handle
 }
 
 const consumer = "eventustest"
@@ -95,7 +103,7 @@ func (m ReadModel[Tx, E, V]) reset(ctx context.Context) (can bool, err error) {
 		return false, nil
 	}
 	return true, m.inbox.InTx(ctx, func(ctx context.Context, tx Tx) error {
-		if err := m.inbox.Forget(ctx, tx, consumer); err != nil {
+		if err := m.inbox.Reset(ctx, tx, consumer); err != nil {
 			return err
 		}
 		return r.Reset(ctx, tx)

@@ -2,6 +2,7 @@ package outbox
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"maps"
@@ -29,7 +30,8 @@ func (r *Relay) remember(confirmed []store.Outgoing) {
 		if m.Position < p.Position && (p.Floor == 0 || m.Position < p.Floor) {
 			p.Floor = m.Position
 		}
-		p.Position, p.EventID, p.Time = m.Position, m.ID, time.Now()
+		p.Position, p.EventID, p.Time = max(p.Position, m.Position), m.ID, time.Now()
+		p.Token = r.auditor.Token(place)
 	}
 }
 
@@ -50,13 +52,18 @@ func (r *Relay) last(confirmed []store.Outgoing) []store.Published {
 	return last
 }
 
+var errChanged = errors.New("the broker has lost its connection or its end meanwhile: it is compared with the store first")
+
+// changed reports whether the broker may have lost messages since the last audit.
+func (r *Relay) changed() bool { return r.auditor != nil && r.auditor.Session() != r.session }
+
 // audit compares what the broker has last with what was published last, at each
 // place, and publishes again what the broker has lost.
 func (r *Relay) audit(ctx context.Context) error {
 	if r.auditor == nil {
 		return nil
 	}
-	session := r.auditor.Session() // before, so that a change meanwhile is seen
+	r.session = r.auditor.Session() // before, so that a change meanwhile is seen
 	topics := slices.Sorted(maps.Keys(r.claimed))
 	for _, p := range r.places {
 		if !slices.Contains(topics, p.Topic) {
@@ -72,7 +79,6 @@ func (r *Relay) audit(ctx context.Context) error {
 			return fmt.Errorf("compare topic %s at the broker with the store: %w", topic, err)
 		}
 	}
-	r.session = session
 	r.note(func(s *State) { s.Audit.Time = time.Now() })
 	return nil
 }
@@ -82,52 +88,69 @@ func (r *Relay) auditTopic(ctx context.Context, topic string) error {
 	if err != nil {
 		return err
 	}
+	last := make(map[string]int64) // positions of what the broker has last, if they are this store's
+	for place, m := range tail.Messages {
+		if last[place], err = r.stored(ctx, place, m); err != nil {
+			return err
+		}
+	}
 	lost := repair{Relay: r, maxAge: tail.MaxAge, from: make(map[string]int64)}
 	for place, p := range r.places {
 		if p.Topic != topic {
 			continue
 		}
-		m, ok := tail.Messages[place]
-		after, behind, err := r.compare(ctx, p, m, ok, tail.MaxAge)
+		behind, err := r.behind(ctx, *p, tail.MaxAge)
+		if before, ok := r.audited[place]; err == nil && !behind && ok && before.EventID != p.EventID {
+			// The last one is there. Was all taken away since the last audit, and
+			// more published then?
+			if behind, err = r.behind(ctx, before, tail.MaxAge); behind {
+				last[place] = 0
+			}
+		}
 		if err != nil {
 			return err
 		}
 		if behind {
-			lost.from[place] = after
+			lost.from[place] = gap(p, last[place])
+		} else {
+			p.Floor = 0
 		}
 	}
-	for place, m := range tail.Messages {
-		if r.places[place] == nil {
-			if _, err := r.stored(ctx, place, m); err != nil {
-				return err
-			}
+	if err := lost.run(ctx); err != nil {
+		return err
+	}
+	for place, p := range r.places {
+		if p.Topic == topic {
+			r.audited[place] = *p
 		}
 	}
-	return lost.run(ctx)
+	return nil
 }
 
-// compare reports whether the broker is behind at a place, and after which
-// position.
-func (r *Relay) compare(ctx context.Context, p *store.Published, m broker.Message, ok bool, maxAge time.Duration) (after int64, behind bool, err error) {
-	if !ok {
-		return 0, !dropped(p.Time, maxAge), nil
+// behind reports whether the broker has lost the message that was confirmed
+// last, other than by its own retention.
+func (r *Relay) behind(ctx context.Context, p store.Published, maxAge time.Duration) (bool, error) {
+	if dropped(p.Time, maxAge) {
+		return false, nil
 	}
-	position, err := r.stored(ctx, p.Place, m)
-	switch {
-	case err != nil:
-		return 0, false, err
-	case position == 0:
-		return 0, false, nil // not this store's, so that it says nothing
-	case position == p.Position:
-		p.Floor = 0
-		return 0, false, nil
+	m, ok, err := r.auditor.Find(ctx, p.Place, p.Token)
+	if err != nil || !ok {
+		return err == nil, err
 	}
-	// The event is this store's. It is not the one that was confirmed last.
+	e, err := cloudevents.Decode(m)
+	return err != nil || e.ID != p.EventID, nil
+}
+
+// gap returns the position after which a place lacks messages, where the broker
+// has the event at position last and has lost the one that was confirmed last.
+func gap(p *store.Published, last int64) int64 {
 	if p.Floor > 0 {
-		return min(position, p.Floor-1), true, nil
+		return min(last, p.Floor-1)
 	}
-	// One that is later was published and not marked.
-	return position, position < p.Position, nil
+	if last >= p.Position {
+		return 0 // it was published after the loss, and does not say how much is gone
+	}
+	return last
 }
 
 // dropped reports whether the broker's own retention can have taken away what

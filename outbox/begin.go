@@ -32,7 +32,7 @@ func (r *Relay) begin(ctx context.Context) (err error) {
 			return err
 		}
 	}
-	return r.readmit(ctx, true)
+	return nil
 }
 
 // claim makes sure that the category is this store's at the broker.

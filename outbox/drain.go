@@ -117,6 +117,11 @@ func (r *Relay) publish(ctx context.Context, page []store.Outgoing) (confirmed [
 	}
 	for len(page) > 0 {
 		n, err := r.publisher.Publish(ctx, r.encode(page, ""))
+		if r.changed() {
+			// What was confirmed before may be gone. The audit asks for it, by what
+			// was remembered before this page.
+			return confirmed, refused, firstError(err, errChanged)
+		}
 		confirmed = append(confirmed, page[:n]...)
 		r.remember(page[:n])
 		refusal := refusalOf(err, n, len(page))

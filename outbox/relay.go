@@ -32,9 +32,11 @@ type Relay struct {
 	after   int64  // everything up to here was marked, or waits
 	claimed map[string]bool
 	places  map[string]*store.Published
-	ready   bool      // whether history and places are known, and refused messages were readmitted
-	checkAt time.Time // when the next audit is due
-	session uint64    // of the broker at the last audit
+	audited map[string]store.Published // places as they were at the last audit
+	ready   bool                       // whether history and places are known
+	started bool                       // whether refused messages were tried again since Run or the lease began
+	checkAt time.Time                  // when the next audit is due
+	session uint64                     // of the broker at the last audit
 
 	mu    sync.Mutex
 	state State
@@ -113,9 +115,9 @@ func (r *Relay) watch() <-chan struct{} {
 // forget has the next turn begin with what the store says: another relay may
 // have published meanwhile.
 func (r *Relay) forget() {
-	r.ready, r.after, r.checkAt = false, 0, time.Time{}
+	r.ready, r.started, r.after, r.checkAt = false, false, 0, time.Time{}
 	r.claimed = make(map[string]bool)
-	r.places = make(map[string]*store.Published)
+	r.places, r.audited = make(map[string]*store.Published), make(map[string]store.Published)
 }
 
 // turn publishes what there is, if this relay is the one to do it.
@@ -125,10 +127,9 @@ func (r *Relay) turn(ctx context.Context) (leading bool, published int, err erro
 		r.forget()
 		return false, 0, err
 	}
-	if err := r.prepare(ctx); err != nil {
-		return true, 0, err
+	if err = r.prepare(ctx); err == nil {
+		published, err = r.drain(ctx)
 	}
-	published, err = r.drain(ctx)
 	if err != nil {
 		r.checkAt = time.Time{} // the broker may have changed
 	}
@@ -147,16 +148,19 @@ func (r *Relay) prepare(ctx context.Context) error {
 	if !r.checkDue() {
 		return nil
 	}
-	if err := r.readmit(ctx, false); err != nil {
-		return err
-	}
+	// In this order, so that the audit knows what is refused, and does not publish
+	// again what waits for it.
 	if err := r.audit(ctx); err != nil {
 		return err
 	}
+	if err := r.readmit(ctx, !r.started); err != nil {
+		return err
+	}
+	r.started = true
 	r.checkAt = time.Now().Add(r.cfg.AuditInterval)
 	return nil
 }
 
 func (r *Relay) checkDue() bool {
-	return !time.Now().Before(r.checkAt) || r.auditor != nil && r.auditor.Session() != r.session
+	return !time.Now().Before(r.checkAt) || r.changed()
 }

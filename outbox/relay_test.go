@@ -23,6 +23,7 @@ import (
 type wire struct {
 	mu      sync.Mutex
 	arrived []store.Message
+	events  []cloudevents.Event // the same with their envelopes
 	// accept says how many of n messages arrive, how many of those are
 	// confirmed, and with which error.
 	accept func(n int) (arrive, confirm int, err error)
@@ -43,6 +44,7 @@ func (w *wire) Publish(_ context.Context, messages []broker.Message) (int, error
 			return 0, err
 		}
 		w.arrived = append(w.arrived, decoded.Message)
+		w.events = append(w.events, decoded)
 	}
 	if w.published != nil {
 		w.published()

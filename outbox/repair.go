@@ -5,7 +5,6 @@ import (
 	"crypto/rand"
 	"fmt"
 	"log/slog"
-	"math"
 	"time"
 
 	"github.com/eventus-go/eventus/store"
@@ -15,15 +14,16 @@ import (
 // have IDs of their own, which no duplicate window swallows; readers see the
 // event's own.
 //
-// It reads the log and publishes at each place in the order of positions, so that
-// one which is interrupted is gone on with by the next audit: the broker's last
-// message says how far it came.
+// It reads the log and publishes at each place in the order of positions, and
+// notes in the store how far it came. One that is interrupted goes on from there,
+// or from the broker's last message if that is earlier.
 type repair struct {
 	*Relay
 	maxAge   time.Duration    // what is older the broker would drop
 	from     map[string]int64 // the position after which a place lacks messages
 	previous map[store.Stream]string
-	blocked  map[store.Stream]bool    // streams of which a message is refused
+	blocked  map[store.Stream]bool    // streams of which a message is refused now
+	waiting  map[store.Stream]int64   // positions from which on messages are in the outbox
 	last     map[string]store.Message // what was published again last, by place
 }
 
@@ -40,11 +40,17 @@ func (r *repair) run(ctx context.Context) error {
 		if after < 0 || from < after {
 			after = from
 		}
-		to = max(to, r.highest(place))
+		to = max(to, r.places[place].Position)
 	}
 	r.cfg.Logger.Error("the broker has lost messages: they are published again",
 		slog.Int("places", len(r.from)), slog.Int64("after", after))
 	r.previous, r.blocked, r.last = make(map[store.Stream]string), make(map[store.Stream]bool), make(map[string]store.Message)
+	if err := r.findWaiting(ctx, to); err != nil {
+		return err
+	}
+	if err := r.progress(ctx, 0); err != nil {
+		return err
+	}
 	again := rand.Text()
 	for after < to {
 		held, err := r.lease.held(ctx)
@@ -69,8 +75,62 @@ func (r *repair) run(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
+		if err := r.progress(ctx, after); err != nil {
+			return err
+		}
 	}
 	return r.finish(ctx, count)
+}
+
+// progress notes that the places lack nothing up to a position, and that they do
+// behind it.
+func (r *repair) progress(ctx context.Context, upTo int64) error {
+	var places []store.Published
+	for place, from := range r.from {
+		p := r.places[place]
+		p.Token, p.Floor = "", max(from, upTo)+1
+		places = append(places, *p)
+	}
+	return r.outbox.MarkPublished(ctx, nil, places)
+}
+
+// findWaiting looks for messages up to a position that are still in the outbox,
+// because they are refused, or wait for one that is, or were not marked. They come
+// from there, and nothing of their stream before them. Mostly there are none.
+func (r *repair) findWaiting(ctx context.Context, to int64) error {
+	r.waiting = make(map[store.Stream]int64)
+	wait := func(m store.Message) {
+		if first, ok := r.waiting[m.Stream]; !ok || m.Position < first {
+			r.waiting[m.Stream] = m.Position
+		}
+	}
+	for after := int64(0); after < to; {
+		page, err := r.outbox.Refused(ctx, after, r.cfg.BatchSize)
+		if err != nil {
+			return err
+		}
+		if len(page) == 0 {
+			break
+		}
+		for _, m := range page {
+			wait(m.Message)
+		}
+		after = page[len(page)-1].Position
+	}
+	for after := int64(0); after < to; {
+		page, next, err := r.outbox.Unpublished(ctx, after, r.cfg.BatchSize)
+		if err != nil {
+			return err
+		}
+		if len(page) == 0 {
+			break
+		}
+		for _, m := range page {
+			wait(m.Message)
+		}
+		after = next
+	}
+	return nil
 }
 
 // pick returns those of a page that a place lacks.
@@ -79,7 +139,10 @@ func (r *repair) pick(ctx context.Context, page []store.Message) ([]store.Outgoi
 	for _, m := range page {
 		place := r.auditor.Place(m.Stream.Category, m.Stream.ID)
 		from, behind := r.from[place]
-		if !behind || m.Position <= from || m.Position > r.highest(place) || r.maxAge > 0 && time.Since(m.Time) > r.maxAge {
+		if !behind || m.Position <= from || m.Position > r.places[place].Position || r.maxAge > 0 && time.Since(m.Time) > r.maxAge {
+			continue
+		}
+		if first, waits := r.waiting[m.Stream]; waits && m.Position >= first {
 			continue
 		}
 		previous, err := r.before(ctx, m)
@@ -93,15 +156,6 @@ func (r *repair) pick(ctx context.Context, page []store.Message) ([]store.Outgoi
 		r.previous[m.Stream] = m.ID
 	}
 	return lost, nil
-}
-
-// highest is up to where a place can lack messages. What comes later is in the
-// outbox. Where messages were confirmed out of order, the last one does not say.
-func (r *repair) highest(place string) int64 {
-	if r.places[place].Floor > 0 {
-		return math.MaxInt64
-	}
-	return r.places[place].Position
 }
 
 // before returns the ID of the event before m in its stream.
@@ -128,6 +182,9 @@ func (r *repair) publishAgain(ctx context.Context, lost []store.Outgoing, again 
 	lost = without(lost, r.blocked)
 	for len(lost) > 0 {
 		n, err := r.publisher.Publish(ctx, r.encode(lost, again))
+		if r.changed() {
+			return published, firstError(err, errChanged)
+		}
 		published += n
 		for _, m := range lost[:n] {
 			r.last[r.auditor.Place(m.Stream.Category, m.Stream.ID)] = m.Message
@@ -154,7 +211,8 @@ func (r *repair) finish(ctx context.Context, count int64) error {
 	for place := range r.from {
 		p := r.places[place]
 		if m, ok := r.last[place]; ok {
-			p.Position, p.EventID, p.Floor, p.Time = m.Position, m.ID, 0, time.Now()
+			p.EventID, p.Floor, p.Time = m.ID, 0, time.Now()
+			p.Token = r.auditor.Token(place)
 			last = append(last, *p)
 		} else {
 			// There was nothing that the broker would take. The next message that is

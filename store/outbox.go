@@ -63,13 +63,19 @@ type Outgoing struct {
 // places. A place is where messages keep their order, such as a partition of a
 // topic; the broker names it.
 type Published struct {
-	Place    string
-	Topic    string
+	Place string
+	Topic string
+	// Position is the highest of the messages that were confirmed there. The last
+	// one can have a smaller one, when it was refused before.
 	Position int64
-	EventID  string
-	// Floor is the position from which on messages may have been confirmed out of
-	// the order of positions since the broker was last compared with the store. 0
-	// when there are none.
+	// EventID is the last message's.
+	EventID string
+	// Token is where the broker keeps the last message, in the broker's own words.
+	// Empty when messages are known to be missing.
+	Token string
+	// Floor is the position from which on messages may be missing at the place, or
+	// were confirmed out of the order of positions, since the broker was last
+	// compared with the store. 0 when there are none.
 	Floor int64
 	// Time is when it was confirmed. Stores set it by their own clock.
 	Time time.Time

@@ -91,4 +91,12 @@ var clauses = []clause{
 	{"Notify does not call for messages of other topics", never, notifiesOfItsTopics},
 	{"stop ends the calls of its Notify and of no other", never, notifyStops},
 	{"Notify refuses bad topics, none, and no function", never, notifyRefuses},
+
+	{"Publish says which message is refused", never, refusedIsNamed},
+	{"a topic belongs to the history that claimed it first", never, topicHasOneOwner},
+	{"of histories that claim a topic at one time one gets it", never, oneClaimWins},
+	{"a claim is no message of the topic", never, claimIsNoMessage},
+	{"Last gives the last message of each place", never, lastOfEachPlace},
+	{"Find gives the message that a token was made for", never, foundByToken},
+	{"the session stays while nothing is lost", never, sessionStays},
 }

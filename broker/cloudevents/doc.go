@@ -55,9 +55,10 @@ const (
 	// message on may replace it; ce-traceparent stays what the producer wrote.
 	w3cTraceParent = "traceparent"
 
-	// transportType is not part of binary mode: there it tells of a body that
-	// holds the whole event.
+	// transportType is the content type of the message. In structured mode it
+	// begins with structured, and the data holds the whole event.
 	transportType = "content-type"
+	structured    = "application/cloudevents"
 )
 
 // traceField is the key of [store.Metadata.Fields] behind both trace headers.

@@ -27,8 +27,9 @@ func FuzzDecode(f *testing.F) {
 		})
 		var header *cloudevents.HeaderError
 		switch {
-		case err == nil:
+		case err == nil && got.Version > 0 && !got.Time.IsZero():
 			roundTrip(t, got)
+		case err == nil: // no event of a store
 		case !errors.As(err, &header) && !errors.Is(err, store.ErrInvalid):
 			t.Fatalf("got an error of neither kind: %v", err)
 		}

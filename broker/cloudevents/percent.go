@@ -42,19 +42,25 @@ func unescape(s string) (string, error) {
 		return "", err
 	}
 	if strings.IndexByte(s, '%') >= 0 {
-		if s, err = unpercent(s); err != nil {
-			return "", err
-		}
+		s = unpercent(s)
 	}
+	if err := checkText(s); err != nil {
+		return "", err
+	}
+	return s, nil
+}
+
+// checkText refuses what CloudEvents allows in no attribute.
+func checkText(s string) error {
 	if !utf8.ValidString(s) {
-		return "", errors.New("is not valid UTF-8")
+		return errors.New("is not valid UTF-8")
 	}
 	for _, r := range s {
 		if unicode.IsControl(r) {
-			return "", fmt.Errorf("has the control character %U", r)
+			return fmt.Errorf("has the control character %U", r)
 		}
 	}
-	return s, nil
+	return nil
 }
 
 // unquote removes the double quotes that older producers put around values
@@ -81,24 +87,21 @@ func unquote(s string) (string, error) {
 	return "", errors.New("has no closing quote")
 }
 
-func unpercent(s string) (string, error) {
+// unpercent decodes percent sequences. A percent sign that begins none is itself:
+// several SDKs send it so.
+func unpercent(s string) string {
 	b := make([]byte, 0, len(s))
 	for i := 0; i < len(s); i++ {
-		if s[i] != '%' {
-			b = append(b, s[i])
-			continue
+		if s[i] == '%' && i+2 < len(s) {
+			if high, low := nibble(s[i+1]), nibble(s[i+2]); high >= 0 && low >= 0 {
+				b = append(b, byte(high<<4|low))
+				i += 2
+				continue
+			}
 		}
-		if i+2 >= len(s) {
-			return "", errors.New("ends within a percent sequence")
-		}
-		high, low := nibble(s[i+1]), nibble(s[i+2])
-		if high < 0 || low < 0 {
-			return "", fmt.Errorf("has the broken percent sequence %q", s[i:i+3])
-		}
-		b = append(b, byte(high<<4|low))
-		i += 2
+		b = append(b, s[i])
 	}
-	return string(b), nil
+	return string(b)
 }
 
 // nibble is the value of a hexadecimal digit, or -1.

@@ -29,6 +29,11 @@ type Broker struct {
 
 	mu     sync.Mutex
 	stream jetstream.Stream // nil before it was compared with cfg
+
+	sequences   sync.Mutex
+	highest     uint64            // the highest sequence that the server has confirmed, since it went back
+	regressions uint64            // how often it went back
+	tokens      map[string]uint64 // sequence of the last confirmed message, by place
 }
 
 // New returns a broker on nc, which the caller owns and closes. It creates the
@@ -57,7 +62,7 @@ func New(ctx context.Context, nc *nats.Conn, cfg Config) (*Broker, error) {
 	if err != nil {
 		return nil, fmt.Errorf("jetstream broker: %w", err)
 	}
-	b := &Broker{nc: nc, js: js, cfg: cfg}
+	b := &Broker{nc: nc, js: js, cfg: cfg, tokens: make(map[string]uint64)}
 	if cfg.Lazy {
 		return b, nil
 	}

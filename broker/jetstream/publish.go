@@ -50,7 +50,8 @@ func (b *Broker) Publish(ctx context.Context, messages []broker.Message) (int, e
 	}
 	confirmed, again := 0, ""
 	for {
-		p := publication{broker: b, reconnects: b.nc.Stats().Reconnects, again: again, maxSize: int(stream.CachedInfo().Config.MaxMsgSize)}
+		p := publication{broker: b, reconnects: b.nc.Stats().Reconnects, again: again,
+			maxSize: int(stream.CachedInfo().Config.MaxMsgSize), newest: b.newest()}
 		err := p.run(ctx, messages[confirmed:])
 		confirmed += p.confirmed
 		if errors.Is(err, errSwallowed) {
@@ -105,6 +106,7 @@ type publication struct {
 	reconnects uint64 // of the connection when it began
 	again      string // makes message IDs new ones
 	maxSize    int    // of the stream; 0 or less for none
+	newest     uint64 // the highest sequence that was confirmed before
 	confirmed  int
 	inFlight   []flight
 	bytes      int
@@ -183,6 +185,7 @@ func (p *publication) confirm(ctx context.Context) error {
 			return err
 		}
 	}
+	p.broker.confirmed(oldest.Msg().Subject, ack.Sequence, p.newest, ack.Duplicate)
 	p.confirmed++
 	p.bytes -= oldest.size
 	p.inFlight = p.inFlight[1:]

@@ -3,6 +3,7 @@ package memory
 import (
 	"context"
 	"fmt"
+	"strconv"
 
 	"github.com/eventus-go/eventus/broker"
 )
@@ -27,6 +28,30 @@ func (b *Broker) Claim(ctx context.Context, topic, history string) error {
 
 // Place implements [broker.Auditor]: each topic is one place.
 func (b *Broker) Place(topic, _ string) string { return topic }
+
+// Token implements [broker.Auditor]: it is the number of messages up to the last.
+func (b *Broker) Token(place string) string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if n := len(b.topics[place]); n > 0 {
+		return strconv.Itoa(n)
+	}
+	return ""
+}
+
+// Find implements [broker.Auditor].
+func (b *Broker) Find(ctx context.Context, place, token string) (broker.Message, bool, error) {
+	if err := ctx.Err(); err != nil {
+		return broker.Message{}, false, err
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	n, err := strconv.Atoi(token)
+	if err != nil || n < 1 || n > len(b.topics[place]) {
+		return broker.Message{}, false, nil
+	}
+	return clone(b.topics[place][n-1]), true, nil
+}
 
 // Last implements [broker.Auditor].
 func (b *Broker) Last(ctx context.Context, topic string) (broker.Tail, error) {

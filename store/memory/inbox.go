@@ -16,9 +16,10 @@ import (
 type Tx struct {
 	store    *Store
 	forgot   map[string]bool                 // consumers whose stored state is gone
-	marks    map[inboxKey]int64              // set in this transaction
+	marks    map[inboxKey]mark               // set in this transaction
 	letters  map[inboxKey][]store.DeadLetter // changed in this transaction; nil when all are gone
 	onCommit []func()
+	inboxTx
 
 	consumers map[store.ConsumerID]*store.Consumer // read or changed in this transaction; nil when gone
 	rows      map[parkedKey]*store.Parked          // changed in this transaction; nil when gone
@@ -34,6 +35,11 @@ func (tx *Tx) over() bool { return tx.ended.Load() }
 type inboxKey struct {
 	consumer string
 	stream   store.Stream
+}
+
+type mark struct {
+	version int64
+	eventID string
 }
 
 // OnCommit stages f: a handler's write to a read model in memory. Staged
@@ -66,8 +72,9 @@ func (s *Store) InTx(ctx context.Context, f func(ctx context.Context, tx *Tx) er
 	tx := &Tx{
 		store:     s,
 		forgot:    make(map[string]bool),
-		marks:     make(map[inboxKey]int64),
+		marks:     make(map[inboxKey]mark),
 		letters:   make(map[inboxKey][]store.DeadLetter),
+		inboxTx:   newInboxTx(),
 		consumers: make(map[store.ConsumerID]*store.Consumer),
 		rows:      make(map[parkedKey]*store.Parked),
 		finished:  make(map[int64]bool),
@@ -113,6 +120,7 @@ func (tx *Tx) commit() {
 			put(s.letters, k, v)
 		}
 	}
+	tx.commitInbox()
 	for id, c := range tx.consumers {
 		if c == nil {
 			delete(s.consumers, id)
@@ -166,12 +174,16 @@ func (s *Store) Marks(ctx context.Context, tx *Tx, consumer string, streams []st
 	marks := make([]store.Mark, len(streams))
 	for i, stream := range streams {
 		k := inboxKey{consumer, stream}
-		marks[i] = store.Mark{Stream: stream, Version: tx.mark(k), Parked: len(tx.parked(k)) > 0}
+		m := tx.mark(k)
+		marks[i] = store.Mark{Stream: stream, Version: m.version, EventID: m.eventID, Parked: len(tx.parked(k)) > 0}
+		if q := tx.queue(k); q != nil {
+			marks[i].Reason = q.Reason
+		}
 	}
 	return marks, nil
 }
 
-func (tx *Tx) mark(k inboxKey) int64 {
+func (tx *Tx) mark(k inboxKey) mark {
 	if v, ok := tx.marks[k]; ok || tx.forgot[k.consumer] {
 		return v
 	}
@@ -186,13 +198,13 @@ func (s *Store) SetMarks(ctx context.Context, tx *Tx, consumer string, marks []s
 		return err
 	}
 	for _, m := range marks {
-		tx.marks[inboxKey{consumer, m.Stream}] = m.Version
+		tx.marks[inboxKey{consumer, m.Stream}] = mark{m.Version, m.EventID}
 	}
 	return nil
 }
 
-// Forget implements [store.Inbox].
-func (s *Store) Forget(ctx context.Context, tx *Tx, consumer string) error {
+// Reset implements [store.Inbox].
+func (s *Store) Reset(ctx context.Context, tx *Tx, consumer string) error {
 	if err := s.check(ctx, tx, consumer); err != nil {
 		return err
 	}
@@ -207,6 +219,7 @@ func (s *Store) Forget(ctx context.Context, tx *Tx, consumer string) error {
 			delete(tx.letters, k)
 		}
 	}
+	tx.resetInbox(consumer)
 	return nil
 }
 

@@ -38,8 +38,9 @@ type Store struct {
 	published []bool                 // parallel to log
 	head      int                    // every message before log[head] is published
 	snapshots map[snapshotKey]snapshot
-	marks     map[string]map[store.Stream]int64              // by consumer
+	marks     map[string]map[store.Stream]mark               // by consumer
 	letters   map[string]map[store.Stream][]store.DeadLetter // by consumer; ascending versions, never empty
+	inbox     inbox
 	appended  chan struct{}
 	leases    map[string]lease
 	consumers map[store.ConsumerID]store.Consumer
@@ -56,8 +57,9 @@ func New() *Store {
 		writer:    make(chan struct{}, 1),
 		streams:   make(map[store.Stream][]int),
 		snapshots: make(map[snapshotKey]snapshot),
-		marks:     make(map[string]map[store.Stream]int64),
+		marks:     make(map[string]map[store.Stream]mark),
 		letters:   make(map[string]map[store.Stream][]store.DeadLetter),
+		inbox:     newInbox(),
 		appended:  make(chan struct{}),
 		leases:    make(map[string]lease),
 		consumers: make(map[store.ConsumerID]store.Consumer),

@@ -18,7 +18,7 @@ func lookAt(ctx context.Context, s store.Inbox[pgx.Tx], tx pgx.Tx) error {
 }
 
 func forget(ctx context.Context, s store.Inbox[pgx.Tx], tx pgx.Tx) error {
-	return s.Forget(ctx, tx, "c")
+	return s.Reset(ctx, tx, "c")
 }
 
 func nothing(context.Context, store.Inbox[pgx.Tx], pgx.Tx) error { return nil }

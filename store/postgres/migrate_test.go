@@ -380,7 +380,7 @@ func everyCall(t testing.TB, s *postgres.Store, pool *pgxpool.Pool) {
 		}
 		must(s.SetMarks(ctx, tx, "c", marks))
 		must(s.Unpark(ctx, tx, "c", stream, 2))
-		return s.Forget(ctx, tx, "c")
+		return s.Reset(ctx, tx, "c")
 	}))
 	_, err = s.ParkedStreams(t.Context(), "c", store.Stream{}, 1)
 	must(err)

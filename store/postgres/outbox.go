@@ -102,10 +102,10 @@ func outgoingUpTo(page []store.Outgoing, after, settled int64) (certain int, nex
 
 const dequeueSQL = `
 WITH gone AS (DELETE FROM {schema}.outbox WHERE position = ANY ($1::bigint[]))
-INSERT INTO {schema}.published AS p (place, topic, position, event_id, floor, confirmed_at)
-SELECT *, clock_timestamp() FROM unnest($2::text[], $3::text[], $4::bigint[], $5::text[], $6::bigint[])
+INSERT INTO {schema}.published AS p (place, topic, position, event_id, token, floor, confirmed_at)
+SELECT *, clock_timestamp() FROM unnest($2::text[], $3::text[], $4::bigint[], $5::text[], $6::text[], $7::bigint[])
 ON CONFLICT (place) DO UPDATE SET topic = excluded.topic, position = excluded.position, event_id = excluded.event_id,
-	floor = excluded.floor, confirmed_at = excluded.confirmed_at`
+	token = excluded.token, floor = excluded.floor, confirmed_at = excluded.confirmed_at`
 
 // MarkPublished implements [store.Outbox].
 func (s *Store) MarkPublished(ctx context.Context, positions []int64, last []store.Published) error {
@@ -115,19 +115,19 @@ func (s *Store) MarkPublished(ctx context.Context, positions []int64, last []sto
 	if positions == nil {
 		positions = []int64{}
 	}
-	places, topics, ids := make([]string, len(last)), make([]string, len(last)), make([]string, len(last))
+	places, topics, ids, tokens := make([]string, len(last)), make([]string, len(last)), make([]string, len(last)), make([]string, len(last))
 	at, floors := make([]int64, len(last)), make([]int64, len(last))
 	for i, l := range last {
-		places[i], topics[i], at[i], ids[i], floors[i] = l.Place, l.Topic, l.Position, l.EventID, l.Floor
+		places[i], topics[i], at[i], ids[i], tokens[i], floors[i] = l.Place, l.Topic, l.Position, l.EventID, l.Token, l.Floor
 	}
-	if _, err := s.pool.Exec(ctx, s.statements.dequeue, positions, places, topics, at, ids, floors); err != nil {
+	if _, err := s.pool.Exec(ctx, s.statements.dequeue, positions, places, topics, at, ids, tokens, floors); err != nil {
 		return fmt.Errorf("take %d messages off the outbox: %w", len(positions), err)
 	}
 	return nil
 }
 
 const publishedSQL = `
-SELECT place, topic, position, event_id, floor, confirmed_at FROM {schema}.published ORDER BY place`
+SELECT place, topic, position, event_id, token, floor, confirmed_at FROM {schema}.published ORDER BY place`
 
 // Published implements [store.Outbox].
 func (s *Store) Published(ctx context.Context) ([]store.Published, error) {
@@ -136,7 +136,7 @@ func (s *Store) Published(ctx context.Context) ([]store.Published, error) {
 		return nil, fmt.Errorf("read what was published last: %w", err)
 	}
 	all, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (p store.Published, err error) {
-		err = row.Scan(&p.Place, &p.Topic, &p.Position, &p.EventID, &p.Floor, &p.Time)
+		err = row.Scan(&p.Place, &p.Topic, &p.Position, &p.EventID, &p.Token, &p.Floor, &p.Time)
 		p.Time = p.Time.UTC()
 		return p, err
 	})

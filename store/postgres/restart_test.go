@@ -105,8 +105,8 @@ func TestTransient(t *testing.T) {
 	s := openStore(t, pgtest.Pool(t))
 	for code, want := range map[string]bool{
 		"08006": true, "57P01": true, "57P03": true, "40001": true, "40P01": true, "55P03": true, "53300": true, "53200": true,
-		"25P03": true, "58030": true,
-		"23505": false, "42601": false, "42P01": false, "22001": false, "57014": false, "25P02": false, "28P01": false, "P0001": false,
+		"25P03": true, "58030": true, "57014": true, "25006": true, "26000": true,
+		"23505": false, "42601": false, "42P01": false, "22001": false, "25P02": false, "28P01": false, "P0001": false,
 	} {
 		if err := fmt.Errorf("wrapped: %w", &pgconn.PgError{Code: code}); s.Transient(err) != want {
 			t.Errorf("%s: transient %v, want %v", code, !want, want)
@@ -115,6 +115,7 @@ func TestTransient(t *testing.T) {
 	for err, want := range map[error]bool{
 		io.EOF: true, io.ErrUnexpectedEOF: true, net.ErrClosed: true, &net.OpError{Err: errors.New("reset")}: true,
 		context.Canceled: false, context.DeadlineExceeded: false, pgx.ErrNoRows: false,
+		errors.Join(&pgconn.PgError{Code: "57014"}, context.DeadlineExceeded): false,
 	} {
 		if s.Transient(err) != want {
 			t.Errorf("%v: transient %v, want %v", err, !want, want)

@@ -17,11 +17,12 @@ type statements struct {
 	readSnapshot, writeSnapshot         string
 	shareConsumer, ownConsumer          string
 	lockMarks, marks, setMarks          string
-	forgetMarks, forgetLetters          string
+	inboxStatements
 	park, parked, unpark, parkedStreams string
 	lease, endLease                     string
 
-	allConsumers, someConsumers                 string
+	allConsumers, allSegments, allMembers       string
+	someConsumers, someSegments, someMembers    string
 	createConsumer, lockConsumer, saveConsumer  string
 	renameConsumer, deleteConsumer              string
 	lockSegments, deleteSegments, deleteMembers string
@@ -48,11 +49,12 @@ func newStatements(schema string) statements {
 		readSnapshot: in(readSnapshotSQL), writeSnapshot: in(writeSnapshotSQL),
 		shareConsumer: shareConsumerSQL, ownConsumer: ownConsumerSQL,
 		lockMarks: in(lockMarksSQL), marks: in(marksSQL), setMarks: in(setMarksSQL),
-		forgetMarks: in(forgetMarksSQL), forgetLetters: in(forgetLettersSQL),
-		park: in(parkSQL), parked: in(parkedSQL), unpark: in(unparkSQL), parkedStreams: in(parkedStreamsSQL),
+		inboxStatements: newInboxStatements(in),
+		park:            in(parkSQL), parked: in(parkedSQL), unpark: in(unparkSQL), parkedStreams: in(parkedStreamsSQL),
 		lease: in(leaseSQL), endLease: in(endLeaseSQL),
 
-		allConsumers: in(allConsumersSQL), someConsumers: in(someConsumersSQL),
+		allConsumers: in(allConsumersSQL), allSegments: in(allSegmentsSQL), allMembers: in(allMembersSQL),
+		someConsumers: in(someConsumersSQL), someSegments: in(someSegmentsSQL), someMembers: in(someMembersSQL),
 		createConsumer: in(createConsumerSQL), lockConsumer: in(lockConsumerSQL), saveConsumer: in(saveConsumerSQL),
 		renameConsumer: in(renameConsumerSQL), deleteConsumer: in(deleteConsumerSQL),
 		lockSegments: in(lockSegmentsSQL), deleteSegments: in(deleteSegmentsSQL), deleteMembers: in(deleteMembersSQL),

@@ -18,6 +18,9 @@ var passing = []string{
 	deadlockDetected,
 	lockNotAvailable,
 	"53",    // out of connections, memory, disk: the operator's trouble, not the message's
+	"25006", // read only: a standby after a failover, or a managed server whose disk is full
+	"26000", // a prepared statement that a pooler has lost
+	"57014", // statement_timeout: something holds what the statement needs
 	"57P01", // shut down by an administrator
 	"57P02", // after a crash
 	"57P03", // starting up
@@ -30,7 +33,7 @@ var passing = []string{
 //
 // The end of a context is not transient, even while a statement waited for a
 // lock: an error like that does not tell the database from the handler's other
-// work, and who set the deadline knows better.
+// work. A connection that could not be made in time is.
 func (s *Store) Transient(err error) bool { return isTransient(err) }
 
 func isTransient(err error) bool {
@@ -40,15 +43,19 @@ func isTransient(err error) bool {
 	if code := sqlState(err); code != "" {
 		for _, prefix := range passing {
 			if strings.HasPrefix(code, prefix) {
-				return true
+				return !errors.Is(err, context.Canceled) && !errors.Is(err, context.DeadlineExceeded)
 			}
 		}
 		return false
 	}
-	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+	if errors.Is(err, context.Canceled) {
 		return false
 	}
-	return isLost(err)
+	var connecting *pgconn.ConnectError
+	if errors.As(err, &connecting) {
+		return true
+	}
+	return !errors.Is(err, context.DeadlineExceeded) && isLost(err)
 }
 
 // isLost reports whether err is of a connection that is gone or was never there:

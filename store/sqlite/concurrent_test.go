@@ -141,7 +141,7 @@ func TestInterruptedStatement(t *testing.T) {
 		"an unparked letter": func(ctx context.Context, s *sqlite.Store, tx *sql.Tx) error {
 			return s.Unpark(ctx, tx, "c", stream, 1)
 		},
-		"a forgotten consumer": func(ctx context.Context, s *sqlite.Store, tx *sql.Tx) error { return s.Forget(ctx, tx, "c") },
+		"a forgotten consumer": func(ctx context.Context, s *sqlite.Store, tx *sql.Tx) error { return s.Reset(ctx, tx, "c") },
 		"a new consumer": func(ctx context.Context, s *sqlite.Store, tx *sql.Tx) error {
 			_, err := s.CreateConsumer(ctx, tx, store.Consumer{ConsumerID: store.ConsumerID{Name: "new"}})
 			return err

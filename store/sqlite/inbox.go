@@ -19,10 +19,13 @@ func checkWrite(ctx context.Context, tx *sql.Tx, consumer string) error {
 }
 
 const marksSQL = `
-SELECT s.key, coalesce(i.version, 0), EXISTS (
+SELECT s.key, coalesce(i.version, 0), coalesce(i.event_id, ''), EXISTS (
 	SELECT 1 FROM dead_letters AS d
 	WHERE d.consumer = ?1 AND d.category = s.value ->> 0 AND d.stream_id = s.value ->> 1
-)
+), coalesce((
+	SELECT q.reason FROM inbox_queues AS q
+	WHERE q.consumer = ?1 AND q.category = s.value ->> 0 AND q.stream_id = s.value ->> 1
+), '')
 FROM json_each(?2) AS s
 LEFT JOIN inbox AS i ON i.consumer = ?1 AND i.category = s.value ->> 0 AND i.stream_id = s.value ->> 1`
 
@@ -40,7 +43,7 @@ func (s *Store) Marks(ctx context.Context, tx *sql.Tx, consumer string, streams 
 	for rows.Next() {
 		var i int
 		var m store.Mark
-		if err := rows.Scan(&i, &m.Version, &m.Parked); err != nil {
+		if err := rows.Scan(&i, &m.Version, &m.EventID, &m.Parked, &m.Reason); err != nil {
 			return nil, fmt.Errorf("read marks of %s: %w", consumer, err)
 		}
 		m.Stream = streams[i]
@@ -53,18 +56,18 @@ func (s *Store) Marks(ctx context.Context, tx *sql.Tx, consumer string, streams 
 }
 
 const setMarksSQL = `
-INSERT INTO inbox (consumer, category, stream_id, version)
-SELECT ?1, value ->> 0, value ->> 1, value ->> 2 FROM json_each(?2) WHERE true
-ON CONFLICT (consumer, category, stream_id) DO UPDATE SET version = excluded.version`
+INSERT INTO inbox (consumer, category, stream_id, version, event_id)
+SELECT ?1, value ->> 0, value ->> 1, value ->> 2, value ->> 3 FROM json_each(?2) WHERE true
+ON CONFLICT (consumer, category, stream_id) DO UPDATE SET version = excluded.version, event_id = excluded.event_id`
 
 // SetMarks implements [store.Inbox].
 func (s *Store) SetMarks(ctx context.Context, tx *sql.Tx, consumer string, marks []store.Mark) error {
 	if err := checkWrite(ctx, tx, consumer); err != nil {
 		return err
 	}
-	list := make([][3]any, len(marks))
+	list := make([][4]any, len(marks))
 	for i, m := range marks {
-		list[i] = [3]any{m.Stream.Category, m.Stream.ID, m.Version}
+		list[i] = [4]any{m.Stream.Category, m.Stream.ID, m.Version, m.EventID}
 	}
 	text, err := json.Marshal(list)
 	if err != nil {
@@ -76,19 +79,24 @@ func (s *Store) SetMarks(ctx context.Context, tx *sql.Tx, consumer string, marks
 	return nil
 }
 
-const (
-	forgetMarksSQL   = `DELETE FROM inbox WHERE consumer = ?`
-	forgetLettersSQL = `DELETE FROM dead_letters WHERE consumer = ?`
-)
+var resetSQL = []string{
+	`DELETE FROM inbox WHERE consumer = ?`,
+	`DELETE FROM dead_letters WHERE consumer = ?`,
+	`DELETE FROM inbox_queues WHERE consumer = ?`,
+	`DELETE FROM inbox_messages WHERE consumer = ?`,
+	`DELETE FROM inbox_keys WHERE consumer = ?`,
+	`INSERT INTO inbox_incarnations (consumer, incarnation) VALUES (?, lower(hex(randomblob(16))))
+		ON CONFLICT (consumer) DO UPDATE SET incarnation = excluded.incarnation`,
+}
 
-// Forget implements [store.Inbox].
-func (s *Store) Forget(ctx context.Context, tx *sql.Tx, consumer string) error {
+// Reset implements [store.Inbox].
+func (s *Store) Reset(ctx context.Context, tx *sql.Tx, consumer string) error {
 	if err := checkWrite(ctx, tx, consumer); err != nil {
 		return err
 	}
-	for _, statement := range []string{forgetMarksSQL, forgetLettersSQL} {
+	for _, statement := range resetSQL {
 		if _, err := tx.ExecContext(ctx, statement, consumer); err != nil {
-			return fmt.Errorf("forget %s: %w", consumer, err)
+			return fmt.Errorf("reset %s: %w", consumer, err)
 		}
 	}
 	return nil

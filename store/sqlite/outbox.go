@@ -63,9 +63,9 @@ func (s *Store) Unpublished(ctx context.Context, after int64, limit int) ([]stor
 const dequeueSQL = `DELETE FROM outbox WHERE position IN (SELECT value FROM json_each(?))`
 
 const keepSQL = `
-INSERT INTO published (place, topic, position, event_id, floor, confirmed_at) VALUES (?, ?, ?, ?, ?, ?)
+INSERT INTO published (place, topic, position, event_id, token, floor, confirmed_at) VALUES (?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (place) DO UPDATE SET topic = excluded.topic, position = excluded.position, event_id = excluded.event_id,
-	floor = excluded.floor, confirmed_at = excluded.confirmed_at`
+	token = excluded.token, floor = excluded.floor, confirmed_at = excluded.confirmed_at`
 
 // MarkPublished implements [store.Outbox].
 func (s *Store) MarkPublished(ctx context.Context, positions []int64, last []store.Published) error {
@@ -85,7 +85,7 @@ func (s *Store) MarkPublished(ctx context.Context, positions []int64, last []sto
 		}
 		now := time.Now().UnixMicro()
 		for _, l := range last {
-			if _, err := tx.StmtContext(ctx, s.statements.keep).ExecContext(ctx, l.Place, l.Topic, l.Position, l.EventID, l.Floor, now); err != nil {
+			if _, err := tx.StmtContext(ctx, s.statements.keep).ExecContext(ctx, l.Place, l.Topic, l.Position, l.EventID, l.Token, l.Floor, now); err != nil {
 				return fmt.Errorf("keep what was published last at %s: %w", l.Place, err)
 			}
 		}
@@ -96,7 +96,7 @@ func (s *Store) MarkPublished(ctx context.Context, positions []int64, last []sto
 // Published implements [store.Outbox].
 func (s *Store) Published(ctx context.Context) ([]store.Published, error) {
 	rows, err := s.db.QueryContext(ctx, `
-		SELECT place, topic, position, event_id, floor, confirmed_at FROM published ORDER BY place`)
+		SELECT place, topic, position, event_id, token, floor, confirmed_at FROM published ORDER BY place`)
 	if err != nil {
 		return nil, fmt.Errorf("read what was published last: %w", err)
 	}
@@ -105,7 +105,7 @@ func (s *Store) Published(ctx context.Context) ([]store.Published, error) {
 	for rows.Next() {
 		var p store.Published
 		var at int64
-		if err := rows.Scan(&p.Place, &p.Topic, &p.Position, &p.EventID, &p.Floor, &at); err != nil {
+		if err := rows.Scan(&p.Place, &p.Topic, &p.Position, &p.EventID, &p.Token, &p.Floor, &at); err != nil {
 			return nil, fmt.Errorf("read what was published last: %w", err)
 		}
 		p.Time = time.UnixMicro(at).UTC()

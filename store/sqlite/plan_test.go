@@ -66,7 +66,19 @@ var plans = []struct{ name, query, plan string }{
 		SCAN s VIRTUAL TABLE INDEX 1:
 		SEARCH i USING PRIMARY KEY (consumer=? AND category=? AND stream_id=?) LEFT-JOIN
 		CORRELATED SCALAR SUBQUERY 1
-		SEARCH d USING COVERING INDEX sqlite_autoindex_dead_letters_1 (consumer=? AND category=? AND stream_id=?)`},
+		SEARCH d USING COVERING INDEX sqlite_autoindex_dead_letters_1 (consumer=? AND category=? AND stream_id=?)
+		CORRELATED SCALAR SUBQUERY 2
+		SEARCH q USING PRIMARY KEY (consumer=? AND category=? AND stream_id=?)`},
+	{"find queue", findQueueSQL, `
+		SEARCH q USING PRIMARY KEY (consumer=? AND category=? AND stream_id=?)
+		CORRELATED SCALAR SUBQUERY 1
+		SEARCH m USING COVERING INDEX sqlite_autoindex_inbox_messages_1 (consumer=? AND category=? AND stream_id=?)
+		CORRELATED SCALAR SUBQUERY 2
+		SEARCH m USING COVERING INDEX sqlite_autoindex_inbox_messages_1 (consumer=? AND category=? AND stream_id=?)`},
+	{"queued", queuedSQL, `
+		SEARCH inbox_messages USING INDEX sqlite_autoindex_inbox_messages_1 (consumer=? AND category=? AND stream_id=?)`},
+	{"dequeue", deleteMessagesSQL, `
+		SEARCH inbox_messages USING INDEX sqlite_autoindex_inbox_messages_1 (consumer=? AND category=? AND stream_id=? AND version<?)`},
 	{"set marks", setMarksSQL, `
 		SCAN json_each VIRTUAL TABLE INDEX 1:`},
 	{"parked", parkedSQL, `

@@ -15,6 +15,7 @@ type statements struct {
 	unpublished, last            *sql.Stmt
 	dequeue, keep, writeSnapshot *sql.Stmt
 	marks, setMarks              *sql.Stmt
+	enqueueMessage, remember     *sql.Stmt
 
 	listAll, listSome, saveConsumer, advance *sql.Stmt
 	deleteSegments, insertSegment            *sql.Stmt
@@ -29,7 +30,7 @@ func (s *statements) prepare(ctx context.Context, db *sql.DB) error {
 		&s.lock: lockSQL, &s.versions: versionsSQL, &s.enqueue: enqueueSQL,
 		&s.read: readSQL, &s.readAll: readAllSQL, &s.readSnapshot: readSnapshotSQL,
 		&s.unpublished: unpublishedSQL, &s.last: lastSQL, &s.dequeue: dequeueSQL, &s.keep: keepSQL, &s.writeSnapshot: writeSnapshotSQL,
-		&s.marks: marksSQL, &s.setMarks: setMarksSQL,
+		&s.marks: marksSQL, &s.setMarks: setMarksSQL, &s.enqueueMessage: enqueueMessageSQL, &s.remember: rememberSQL,
 		&s.listAll: listAllSQL, &s.listSome: listSomeSQL, &s.saveConsumer: saveConsumerSQL, &s.advance: advanceSQL,
 		&s.deleteSegments: deleteSegmentsSQL, &s.insertSegment: insertSegmentSQL,
 		&s.deleteMembers: deleteMembersSQL, &s.insertMember: insertMemberSQL,

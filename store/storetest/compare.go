@@ -23,6 +23,9 @@ func (m *machine[Tx]) compare(t *rapid.T) {
 		m.compareCommitted(t)
 		mustInTx(t, m.b, func(ctx context.Context, tx Tx) error { return m.compareInbox(ctx, t, tx) })
 	}
+	if m.b.Consumers != nil {
+		m.compareConsumers(t)
+	}
 }
 
 func (m *machine[Tx]) compareSnapshots(t *rapid.T) {

@@ -115,7 +115,7 @@ func outside(t testing.TB) storetest.Backend[*memory.Tx] {
 
 type forgetsMarks struct{ *memory.Store }
 
-func (s forgetsMarks) Forget(ctx context.Context, tx *memory.Tx, consumer string) error {
+func (s forgetsMarks) Reset(ctx context.Context, tx *memory.Tx, consumer string) error {
 	var letters []store.DeadLetter
 	for _, stream := range []store.Stream{{Category: "product", ID: "p-1"}, {Category: "product", ID: "p-2"}} {
 		parked, err := s.Parked(ctx, tx, consumer, stream, 10)
@@ -124,7 +124,7 @@ func (s forgetsMarks) Forget(ctx context.Context, tx *memory.Tx, consumer string
 		}
 		letters = append(letters, parked...)
 	}
-	if err := s.Store.Forget(ctx, tx, consumer); err != nil {
+	if err := s.Store.Reset(ctx, tx, consumer); err != nil {
 		return err
 	}
 	for _, d := range letters {

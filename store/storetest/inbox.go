@@ -48,6 +48,18 @@ func change[Tx any](ctx context.Context, b subject[Tx], tx Tx) error {
 	if err := b.Park(ctx, tx, letter("consumer", other, 3)); err != nil {
 		return err
 	}
+	if err := b.SetQueue(ctx, tx, queue("consumer", product, 8), 0); err != nil {
+		return err
+	}
+	if err := b.Enqueue(ctx, tx, "consumer", []store.QueuedMessage{queued(product, 8, "8")}); err != nil {
+		return err
+	}
+	if _, err := b.Remember(ctx, tx, "consumer", []store.EventKey{key("1")}); err != nil {
+		return err
+	}
+	if err := b.AddLetter(ctx, tx, record("consumer", 1)); err != nil {
+		return err
+	}
 	return b.SetMarks(ctx, tx, "consumer", []store.Mark{{Stream: product, Version: 7}, {Stream: other, Version: 2}})
 }
 
@@ -56,8 +68,11 @@ func mustBeChanged[Tx any](t *testing.T, b subject[Tx]) {
 	t.Helper()
 	mustHave(t, b, "key", "value")
 	equal(t, "marks", marksOf(t, b, "consumer", other, product), []store.Mark{
-		{Stream: other, Version: 2, Parked: true}, {Stream: product, Version: 7},
+		{Stream: other, Version: 2, Parked: true}, {Stream: product, Version: 7, Reason: store.Waiting},
 	})
+	equal(t, "queue", queueOf(t, b, "consumer", product), []store.QueuedMessage{keptQueued(product, 8, "8")})
+	equal(t, "keys", remember(t, b, "consumer", key("1")), []bool{false})
+	equal(t, "records", len(mustListLetters(t, b, "consumer", 0, all)), 1)
 	equal(t, "letters", parkedOf(t, b, "consumer", other), []store.DeadLetter{keptLetter("consumer", other, 3)})
 }
 
@@ -68,6 +83,14 @@ func mustBeUnchanged[Tx any](t *testing.T, b subject[Tx]) {
 	mustHave(t, b, "key", "")
 	equal(t, "marks", marksOf(t, b, "consumer", product, other), []store.Mark{{Stream: product}, {Stream: other}})
 	equal(t, "letters", parkedOf(t, b, "consumer", other), []store.DeadLetter{})
+	equal(t, "queues", len(mustListQueues(t, b, "consumer", store.Stream{}, all)), 0)
+	equal(t, "queue", len(queueOf(t, b, "consumer", product)), 0)
+	equal(t, "records", len(mustListLetters(t, b, "consumer", 0, all)), 0)
+	mustInTx(t, b, func(ctx context.Context, tx Tx) error {
+		fresh, err := b.Remember(ctx, tx, "consumer", []store.EventKey{key("1")})
+		equal(t, "keys", fresh, []bool{true})
+		return err
+	})
 }
 
 func inboxClauses[Tx any]() []clause[Tx] {
@@ -128,7 +151,7 @@ func inboxClauses[Tx any]() []clause[Tx] {
 				if err != nil {
 					return err
 				}
-				equal(t, "marks inside", marks, []store.Mark{{Stream: product, Version: 7}, {Stream: other, Version: 2, Parked: true}})
+				equal(t, "marks inside", marks, []store.Mark{{Stream: product, Version: 7, Reason: store.Waiting}, {Stream: other, Version: 2, Parked: true}})
 				letters, err := b.Parked(ctx, tx, "consumer", other, all)
 				if err != nil {
 					return err
@@ -153,19 +176,44 @@ func inboxClauses[Tx any]() []clause[Tx] {
 					_, err = b.Parked(ctx, tx, consumer, product, 1)
 					mustInvalid(t, err)
 					mustInvalid(t, b.Unpark(ctx, tx, consumer, product, 1))
-					mustInvalid(t, b.Forget(ctx, tx, consumer))
+					mustInvalid(t, b.Reset(ctx, tx, consumer))
+					mustInvalid(t, b.SetQueue(ctx, tx, queue(consumer, product, 1), 0))
+					_, _, err = b.FindQueue(ctx, tx, consumer, product)
+					mustInvalid(t, err)
+					mustInvalid(t, b.DeleteQueue(ctx, tx, consumer, product))
+					mustInvalid(t, b.Enqueue(ctx, tx, consumer, []store.QueuedMessage{queued(product, 1, "1")}))
+					_, err = b.Queued(ctx, tx, consumer, product, 1)
+					mustInvalid(t, err)
+					mustInvalid(t, b.Dequeue(ctx, tx, consumer, product, 1))
+					_, err = b.Remember(ctx, tx, consumer, []store.EventKey{key("1")})
+					mustInvalid(t, err)
+					mustInvalid(t, b.AddLetter(ctx, tx, record(consumer, 1)))
 					return b.Put(ctx, tx, "key", "the transaction is usable")
 				})
 				_, err := b.ParkedStreams(t.Context(), consumer, store.Stream{}, 1)
 				mustInvalid(t, err)
+				for name, call := range inboxCalls(b, t.Context(), consumer) {
+					if err := call(); !errors.Is(err, store.ErrInvalid) {
+						t.Errorf("%s: got error %v", name, err)
+					}
+				}
 			}
 			mustHave(t, b, "key", "the transaction is usable")
 			longest := strings.Repeat("c", store.MaxName)
 			mustSetMarks(t, b, longest, store.Mark{Stream: product, Version: 1})
 			equal(t, "mark", markOf(t, b, longest, product), 1)
 		}},
-		{"Forget removes all marks and dead letters of the consumer and of no other", func(t *testing.T, b subject[Tx]) {
+		{"Reset removes all marks and dead letters of the consumer and of no other", func(t *testing.T, b subject[Tx]) {
+			names := make(map[string]string)
 			for _, consumer := range []string{"a", "b"} {
+				mustSetQueue(t, b, queue(consumer, product, 1), 0)
+				mustEnqueue(t, b, consumer, queued(product, 1, "1"))
+				remember(t, b, consumer, key("1"))
+				mustAddLetter(t, b, record(consumer, 1))
+				names[consumer] = mustIncarnation(t, b, consumer)
+				mustInTx(t, b, func(ctx context.Context, tx Tx) error { return b.DeleteQueue(ctx, tx, consumer, product) })
+				mustSetQueue(t, b, queue(consumer, other, 1), 0)
+				mustEnqueue(t, b, consumer, queued(other, 1, "1"))
 				mustSetMarks(t, b, consumer, store.Mark{Stream: product, Version: 7}, store.Mark{Version: 99})
 				mustPark(t, b, letter(consumer, product, 8))
 				mustPark(t, b, letter(consumer, other, 1))
@@ -174,23 +222,30 @@ func inboxClauses[Tx any]() []clause[Tx] {
 				if err := b.SetMarks(ctx, tx, "a", []store.Mark{{Stream: other, Version: 5}}); err != nil {
 					return err
 				}
-				if err := b.Forget(ctx, tx, "a"); err != nil {
+				if err := b.Reset(ctx, tx, "a"); err != nil {
 					return err
 				}
 				return b.SetMarks(ctx, tx, "a", []store.Mark{{Version: 1}})
 			})
 			equal(t, "marks of a", marksOf(t, b, "a", product, other, store.Stream{}), []store.Mark{{Stream: product}, {Stream: other}, {Version: 1}})
 			equal(t, "marks of b", marksOf(t, b, "b", product, other, store.Stream{}), []store.Mark{
-				{Stream: product, Version: 7, Parked: true}, {Stream: other, Parked: true}, {Version: 99},
+				{Stream: product, Version: 7, Parked: true}, {Stream: other, Parked: true, Reason: store.Waiting}, {Version: 99},
 			})
+			for consumer, left := range map[string]int{"a": 0, "b": 1} {
+				equal(t, "queues of "+consumer, len(mustListQueues(t, b, consumer, store.Stream{}, all)), left)
+				equal(t, "queue of "+consumer, len(queueOf(t, b, consumer, other)), left)
+				equal(t, "keys of "+consumer, remember(t, b, consumer, key("1")), []bool{left == 0})
+				equal(t, "records of "+consumer, len(mustListLetters(t, b, consumer, 0, all)), 1)
+				equal(t, "incarnation of "+consumer+" stays", mustIncarnation(t, b, consumer) == names[consumer], left == 1)
+			}
 			equal(t, "letters of a", mustParkedStreams(t, b, "a", store.Stream{}, all), []store.DeadLetter{})
 			equal(t, "streams of b", len(mustParkedStreams(t, b, "b", store.Stream{}, all)), 2)
 		}},
-		{"a Forget that rolls back forgets nothing", func(t *testing.T, b subject[Tx]) {
+		{"a Reset that rolls back forgets nothing", func(t *testing.T, b subject[Tx]) {
 			mustSetMarks(t, b, "a", store.Mark{Stream: product, Version: 7})
 			mustPark(t, b, letter("a", product, 8))
 			err := b.InTx(t.Context(), func(ctx context.Context, tx Tx) error {
-				if err := b.Forget(ctx, tx, "a"); err != nil {
+				if err := b.Reset(ctx, tx, "a"); err != nil {
 					t.Errorf("forget: %v", err)
 				}
 				return errHandler

@@ -50,6 +50,10 @@ func (m *machine[Tx]) operations() map[string]func(*rapid.T) {
 	if m.b.Inbox != nil {
 		ops["transaction"] = m.transaction
 	}
+	if m.b.Consumers != nil {
+		ops["request"] = m.request
+		ops["transaction of consumers"] = m.consumerTransaction
+	}
 	return ops
 }
 
@@ -220,8 +224,9 @@ func (m *machine[Tx]) change(ctx context.Context, t *rapid.T, tx Tx, inbox *inbo
 			return err
 		}
 		equal(t, "marks", got, inbox.marksOf(consumer, []store.Stream{s}))
-		inbox.setMark(consumer, store.Mark{Stream: s, Version: version})
-		return m.b.SetMarks(ctx, tx, consumer, []store.Mark{{Stream: s, Version: version}})
+		mark := store.Mark{Stream: s, Version: version, EventID: fmt.Sprint(m.n)}
+		inbox.setMark(consumer, mark)
+		return m.b.SetMarks(ctx, tx, consumer, []store.Mark{mark})
 	case "park", "queue":
 		d, kept := letter(consumer, s, version), keptLetter(consumer, s, version)
 		d.Attempts, kept.Attempts = m.n, m.n
@@ -238,6 +243,6 @@ func (m *machine[Tx]) change(ctx context.Context, t *rapid.T, tx Tx, inbox *inbo
 		return m.b.Put(ctx, tx, consumer, values[consumer])
 	default:
 		inbox.forget(consumer)
-		return m.b.Forget(ctx, tx, consumer)
+		return m.b.Reset(ctx, tx, consumer)
 	}
 }

@@ -23,6 +23,13 @@ func markClauses[Tx any]() []clause[Tx] {
 			})
 			equal(t, "marks of no stream", marksOf(t, b, "consumer"), []store.Mark{})
 		}},
+		{"a mark keeps the id of its event, and sets it back with the version", func(t *testing.T, b subject[Tx]) {
+			for _, m := range []store.Mark{{Version: 5, EventID: "five"}, {Version: 3, EventID: "it's \"three\" 🛒"}, {Version: 4}} {
+				m.Stream = product
+				mustSetMarks(t, b, "a", m)
+				equal(t, "marks", marksOf(t, b, "a", product, other), []store.Mark{m, {Stream: other}})
+			}
+		}},
 		{"marks of two consumers do not touch", func(t *testing.T, b subject[Tx]) {
 			mustSetMarks(t, b, "a", store.Mark{Stream: product, Version: 3})
 			mustSetMarks(t, b, "A", store.Mark{Stream: product, Version: 5})
@@ -62,7 +69,7 @@ func markClauses[Tx any]() []clause[Tx] {
 			streams := make([]store.Stream, len(marks))
 			for i := range marks {
 				streams[i] = store.Stream{Category: "product", ID: fmt.Sprint(i)}
-				marks[i] = store.Mark{Stream: streams[i], Version: int64(i) + 1}
+				marks[i] = store.Mark{Stream: streams[i], Version: int64(i) + 1, EventID: fmt.Sprint("event-", i)}
 			}
 			mustSetMarks(t, b, "a", marks...)
 			slices.Reverse(streams)
@@ -106,10 +113,26 @@ func markClauses[Tx any]() []clause[Tx] {
 				return b.Unpark(ctx, tx, "consumer", product, 1)
 			})
 		}},
+		{"who waited for a mark sees the queue that was made and deleted meanwhile", func(t *testing.T, b subject[Tx]) {
+			contend(t, b, func(ctx context.Context, tx Tx, _ int, want *guarded) error {
+				mark, err := lookAgain(ctx, b, tx, want)
+				if err != nil {
+					return err
+				}
+				if mark.Reason == "" {
+					mark.Reason = store.Gap
+					want.set(mark)
+					return b.SetQueue(ctx, tx, store.Queue{Consumer: "consumer", Stream: product, Version: 1, Reason: store.Gap}, 0)
+				}
+				mark.Reason = ""
+				want.set(mark)
+				return b.DeleteQueue(ctx, tx, "consumer", product)
+			})
+		}},
 		{"who waited for a mark finds it at 0 when the consumer was forgotten meanwhile", func(t *testing.T, b subject[Tx]) {
 			contend(t, b, func(ctx context.Context, tx Tx, worker int, want *guarded) error {
 				if worker == 0 { // forgets without asking for the mark, as a rebuild does
-					err := b.Forget(ctx, tx, "consumer")
+					err := b.Reset(ctx, tx, "consumer")
 					want.set(store.Mark{Stream: product})
 					return err
 				}

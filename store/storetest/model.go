@@ -18,6 +18,7 @@ type model struct {
 	snapshots map[snapshotKey]keptSnapshot
 	inbox     inboxModel
 	values    map[string]string // the handler's own writes
+	consumers consumerModel
 }
 
 type snapshotKey struct {
@@ -120,7 +121,7 @@ func (m *inboxModel) marksOf(consumer string, streams []store.Stream) []store.Ma
 		marks[i] = store.Mark{Stream: s, Parked: len(m.parked(consumer, s, 1)) > 0}
 		for _, mark := range m.marks {
 			if mark.consumer == consumer && mark.Stream == s {
-				marks[i].Version = mark.Version
+				marks[i].Version, marks[i].EventID = mark.Version, mark.EventID
 			}
 		}
 	}

@@ -93,11 +93,11 @@ func outboxClauses[Tx any]() []clause[Tx] {
 					t.Fatal(err)
 				}
 			}
-			p2 := store.Published{Place: "place 2", Topic: "product", Position: log[0].Position, EventID: log[0].ID, Floor: 7}
+			p2 := store.Published{Place: "place 2", Topic: "product", Position: log[0].Position, EventID: log[0].ID, Token: "12", Floor: 7}
 			p1 := store.Published{Place: "place 1", Topic: "order", Position: log[1].Position, EventID: log[1].ID}
 			keep(p2, p1)
 			mustKeep(t, b, p1, p2)
-			p2.Position, p2.EventID, p2.Floor = log[2].Position, log[2].ID, 0
+			p2.Position, p2.EventID, p2.Token, p2.Floor = log[2].Position, log[2].ID, "15", 0
 			keep(p2)
 			mustKeep(t, b, p1, p2)
 			mustPublish(t, b, log[1].Position)

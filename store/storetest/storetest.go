@@ -60,6 +60,8 @@ func Run[Tx any](t *testing.T, open func(t testing.TB) Backend[Tx]) {
 		{b.Inbox != nil, inboxClauses[Tx]()},
 		{b.Inbox != nil, markClauses[Tx]()},
 		{b.Inbox != nil, deadLetterClauses[Tx]()},
+		{b.Inbox != nil, queueClauses[Tx]()},
+		{b.Inbox != nil, recordClauses[Tx]()},
 		{b.Consumers != nil, consumerClauses[Tx]()},
 		{b.Consumers != nil, renameClauses[Tx]()},
 		{b.Consumers != nil, listClauses[Tx]()},

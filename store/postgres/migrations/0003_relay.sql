@@ -24,6 +24,7 @@ CREATE TABLE published (
 	topic        text COLLATE "C" NOT NULL,
 	position     bigint           NOT NULL,
 	event_id     text COLLATE "C" NOT NULL,
+	token        text             NOT NULL,
 	floor        bigint           NOT NULL, -- see store.Published; 0 for none
 	confirmed_at timestamptz      NOT NULL
 ) WITH (fillfactor = 50);
