@@ -38,8 +38,13 @@ type Publisher interface {
 	// from the first that is not confirmed, so that a repeated message never
 	// overtakes.
 	//
-	// When [Message.Check] refuses one of them, none is sent. Publish keeps
-	// nothing of messages after it returned.
+	// A message that the broker will never take as it is gives an error with a
+	// [*RefusedError] in it, whose Index is confirmed or greater. The caller
+	// leaves it out and goes on with the others. Publish sends no message after a
+	// refused one if it can tell beforehand, and none at all when [Message.Check]
+	// refuses one.
+	//
+	// Publish keeps nothing of messages after it returned.
 	//
 	// A confirmed message reaches every subscription to its topic at least
 	// once, unless the broker loses its storage.
@@ -48,13 +53,13 @@ type Publisher interface {
 
 // Subscriber opens subscriptions.
 type Subscriber interface {
-	// Subscribe opens the durable subscription of that name, or joins it.
-	// A name has 1 to 128 characters of a-z, A-Z, 0-9, '-' and '_'. It belongs
-	// to one topic; another topic under the same name is an error.
+	// Subscribe opens the durable subscription of that name to topic, or joins
+	// it. A name has 1 to 128 characters of a-z, A-Z, 0-9, '-' and '_'. Under one
+	// name each topic has a subscription of its own.
 	//
 	// What was confirmed to publishers after a durable subscription was first
 	// opened is delivered, also when nobody was connected meanwhile. All
-	// members under one name share the messages between them: each goes to one.
+	// members of a subscription share the messages between them: each goes to one.
 	Subscribe(ctx context.Context, name, topic string, start Start) (Subscription, error)
 }
 

@@ -71,8 +71,7 @@ type Config struct {
 	// follower's memory, to a few batches for each segment. Default 256.
 	BatchSize int
 	// LeaseDuration is how long a segment stays with a member that was killed or
-	// stopped. One message may take half of it, and a transaction calls no
-	// further handler after a quarter of it. Default 20 s.
+	// stopped. A handler may take half of it. Default 20 s.
 	LeaseDuration time.Duration
 	// MaxPollInterval is the longest pause between two looks at the log. What
 	// this process appends, and what Wake tells of, is seen at once. Default
@@ -122,8 +121,10 @@ type Follower[Tx any] struct {
 
 	running sync.Mutex // held by Run
 
-	mu    sync.Mutex
-	moved chan struct{} // closed when a segment of this member has moved
+	mu      sync.Mutex
+	moved   chan struct{}   // closed when a segment of this member has moved
+	unknown map[string]bool // types of foreign events that were told of
+	turned  time.Time       // when Run last began to look at the consumer's rows
 }
 
 // Follow returns a follower of the log of db: the consumer of that name.
@@ -237,6 +238,25 @@ func (f *Follower[Tx]) tell() {
 	defer f.mu.Unlock()
 	close(f.moved)
 	f.moved = make(chan struct{})
+}
+
+// maxUnknown bounds how many types of foreign events are told of.
+const maxUnknown = 100
+
+// passBy tells, once for each type, of a foreign event that no line of the table
+// has: its producer may have renamed it.
+func (f *Follower[Tx]) passBy(m *store.Message) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.unknown[m.Type] || len(f.unknown) >= maxUnknown {
+		return
+	}
+	if f.unknown == nil {
+		f.unknown = make(map[string]bool)
+	}
+	f.unknown[m.Type] = true
+	f.log.Warn("events of this type pass by: the table of foreign events does not have it",
+		slog.String("category", m.Stream.Category), slog.String("type", m.Type), slog.String("id", m.Stream.ID), slog.Int64("version", m.Version))
 }
 
 // progressed returns a channel that is closed when a segment of this process

@@ -23,6 +23,7 @@ type member[Tx any] struct {
 	workers map[int]*worker[Tx] // by segment; for the goroutine of run
 	nudged  chan struct{}       // asks run to look at once
 
+	told      int             // the number of segments that was told of
 	strangers map[string]bool // names of other programs that were told of
 
 	hints    sync.Mutex
@@ -47,6 +48,7 @@ func (m *member[Tx]) run(ctx context.Context) error {
 	failures := pause.AfterFailures()
 	created := false
 	for ctx.Err() == nil {
+		m.turn()
 		err := m.listen()
 		if !created {
 			err = errors.Join(err, m.create(ctx))
@@ -94,16 +96,20 @@ func (m *member[Tx]) nudge() {
 
 // create makes the consumer if it is not there.
 func (m *member[Tx]) create(ctx context.Context) error {
-	there, _, err := m.db.ListConsumers(ctx, m.id)
+	there, now, err := m.db.ListConsumers(ctx, m.id)
 	if err != nil || len(there) > 0 {
 		return err
 	}
+	waits := time.AfterFunc(m.lookInterval(), func() {
+		m.log.Warn("the consumer has not begun yet: it looks for its place in the log, and waits while an append is under way", slog.String("start", m.cfg.Start.String()))
+	})
+	defer waits.Stop()
 	place, err := m.cfg.Start.place(ctx, m.db)
 	if err != nil {
 		return fmt.Errorf("find where to begin: %w", err)
 	}
 	c := store.Consumer{
-		ConsumerID: m.id, Categories: m.categories(), Start: m.cfg.Start.String(), CreatedAt: time.Now(),
+		ConsumerID: m.id, Categories: m.categories(), Start: m.cfg.Start.String(), CreatedAt: now,
 		Segments: newSegments(max(1, m.cfg.Segments), place, 0),
 	}
 	return m.db.InTx(ctx, func(ctx context.Context, tx Tx) error {
@@ -149,6 +155,7 @@ func (m *member[Tx]) look(ctx, work context.Context) error {
 	if err != nil {
 		return err
 	}
+	m.compareSegments(c)
 	m.direct(&c, now)
 	if len(admin) == 0 && !m.mustWrite(c, now) {
 		return nil
@@ -167,6 +174,18 @@ func (m *member[Tx]) check(c store.Consumer, pending []store.Request) error {
 			"Give another consumer another name; or set another Config.Generation, which is built beside this one; or ask for a rebuild", c.Categories, own)
 	}
 	return nil
+}
+
+// compareSegments tells, once for each number, that the consumer has another
+// number of segments than this program is configured for.
+func (m *member[Tx]) compareSegments(c store.Consumer) {
+	have := len(c.Segments)
+	if m.cfg.Segments == 0 || m.cfg.Segments == have || c.NextSegments != 0 || m.told == have {
+		return
+	}
+	m.told = have
+	m.log.Warn("the consumer keeps its number of segments; to change it, ask for it (store.SetSegments)",
+		slog.Int("segments", have), slog.Int("configured", m.cfg.Segments))
 }
 
 // direct tells this member's workers what the rows ask of them.
@@ -195,7 +214,7 @@ func (m *member[Tx]) direct(c *store.Consumer, now time.Time) {
 func (m *member[Tx]) share(c *store.Consumer, now time.Time) int {
 	names := []string{m.name}
 	for _, other := range c.Members {
-		if other.Name != m.name && other.Until.After(now) {
+		if other.Name != m.name && m.lasts(other.Until, now) {
 			names = append(names, other.Name)
 		}
 	}
@@ -205,6 +224,12 @@ func (m *member[Tx]) share(c *store.Consumer, now time.Time) int {
 		share++
 	}
 	return share
+}
+
+// lasts reports whether a lease holds. One that ends in a distant future was made
+// before the database's clock was set back.
+func (m *member[Tx]) lasts(until, now time.Time) bool {
+	return until.After(now) && until.Sub(now) < 10*m.cfg.LeaseDuration
 }
 
 // mustWrite reports whether the rows need a change by this member.
@@ -222,7 +247,7 @@ func (m *member[Tx]) claimable(c *store.Consumer, now time.Time) []int {
 	room := m.share(c, now) - len(m.workers)
 	var free []int
 	for i, s := range c.Segments {
-		left := s.Owner == "" || s.Owner == m.name || !s.LeaseUntil.After(now)
+		left := s.Owner == "" || s.Owner == m.name || !m.lasts(s.LeaseUntil, now)
 		if len(free) < room && left && s.Forked == "" && m.workers[i] == nil {
 			free = append(free, i)
 		}
@@ -271,7 +296,7 @@ func (m *member[Tx]) manage(ctx, work context.Context, requests []store.Request)
 
 // register renews this member's row and drops those that have ended.
 func (m *member[Tx]) register(c *store.Consumer, now time.Time) {
-	c.Members = slices.DeleteFunc(c.Members, func(o store.Member) bool { return o.Name == m.name || !o.Until.After(now) })
+	c.Members = slices.DeleteFunc(c.Members, func(o store.Member) bool { return o.Name == m.name || !m.lasts(o.Until, now) })
 	for _, other := range c.Members {
 		m.warnOfStranger(other)
 	}

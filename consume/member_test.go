@@ -2,6 +2,7 @@ package consume_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"runtime"
 	"strings"
@@ -173,6 +174,7 @@ func TestTheNumberOfSegmentsChangesAtOnePlace(t *testing.T) {
 		cfg.Segments = 3
 		b.run(b.follower(cfg))
 		b.run(b.follower(cfg))
+		pass(time.Second)
 		total := 0
 		for _, n := range []int{1, 7, 2, 5} {
 			for i := range 40 {
@@ -408,11 +410,17 @@ func TestWaitReturnsWhenTheModelShowsIt(t *testing.T) {
 		f := b.follower(b.config())
 		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 		defer cancel()
-		if err := f.Wait(ctx, bumps.Stream("a"), 1); err == nil || !strings.Contains(err.Error(), "no such consumer") {
+		id := store.ConsumerID{Name: "view"}
+		if err := consume.Wait(ctx, b.store, id, bumps.Stream("a"), 1); !errors.Is(err, store.ErrNoConsumer) {
 			b.Errorf("before the first run: %v", err)
 		}
-		b.run(f)
+		first := make(chan error, 1)
+		go func() { first <- f.Wait(ctx, bumps.Stream("a"), 1) }() // the follower makes its consumer
 		pass(time.Second)
+		b.run(f)
+		if err := <-first; err != nil {
+			b.Errorf("begun before the first run: %v", err)
+		}
 		waited := make(chan error, 1)
 		go func() { waited <- f.Wait(ctx, bumps.Stream("a"), 3) }()
 		b.append("a", 1)
@@ -429,8 +437,27 @@ func TestWaitReturnsWhenTheModelShowsIt(t *testing.T) {
 		b.want("a", 3)
 		b.model.setFail(failOn("a", 4, consume.Permanent(errNever)))
 		b.append("a", 1)
-		if err := consume.Wait(ctx, b.store, store.ConsumerID{Name: "view"}, bumps.Stream("a"), 4); err == nil || !strings.Contains(err.Error(), "poison") {
+		if err := consume.Wait(ctx, b.store, id, bumps.Stream("a"), 4); err == nil || !strings.Contains(err.Error(), "poison") {
 			b.Errorf("waits for poison: %v", err)
+		}
+	})
+}
+
+func TestLastTurnSaysThatRunGoesOn(t *testing.T) {
+	inBubble(t, func(b *bench) {
+		f := b.follower(b.config())
+		if !f.LastTurn().IsZero() {
+			b.Errorf("before Run: %s", f.LastTurn())
+		}
+		stop := b.run(f)
+		pass(time.Hour)
+		if age := time.Since(f.LastTurn()); age > time.Second {
+			b.Errorf("Run goes on, and the last turn was %s ago", age)
+		}
+		stop()
+		pass(time.Hour)
+		if age := time.Since(f.LastTurn()); age < time.Hour {
+			b.Errorf("Run has ended, and the last turn was %s ago", age)
 		}
 	})
 }

@@ -68,6 +68,8 @@ func (w *worker[Tx]) readPage(ctx context.Context, after store.Progress) page[Tx
 		if route := w.routes[m.Stream.Category]; route != nil && int(hash(m.Stream)%uint32(w.segments)) == w.claim.Segment {
 			if it, known := w.decode(m, route); known {
 				p.items = append(p.items, it)
+			} else {
+				w.passBy(m)
 			}
 		}
 	}

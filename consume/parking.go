@@ -21,21 +21,29 @@ func unreadable(err error) bool {
 	return errors.As(err, &d)
 }
 
-// park sets a stream aside at a message, and moves the segment past it.
+// park sets a stream aside at a message, and moves the segment past it. A stream
+// that is parked already keeps its row: the message is one of those that wait.
 func (w *worker[Tx]) park(work context.Context, it *item[Tx], f fault, to store.Progress) error {
 	p := store.Parked{
 		Consumer: w.id, Stream: it.Stream, Hash: hash(it.Stream),
 		Version: it.Version, Position: it.Position, EventID: it.ID, Since: time.Now(),
 	}
 	delay := w.charge(&p, f)
+	waits := false
 	err := w.transact(work, func(ctx context.Context, tx Tx) (store.Progress, error) {
+		rows, err := w.db.FindParked(ctx, tx, w.id, []store.Stream{it.Stream})
+		if waits = len(rows) > 0; err != nil || waits {
+			return to, err
+		}
 		return to, w.db.SetParked(ctx, tx, p, delay)
 	})
 	if err != nil {
 		return fmt.Errorf("park %s version %d: %w; it failed with: %w", p.Stream, p.Version, err, f.err)
 	}
 	w.anyParked, w.lookAgain = true, firstDueInterval
-	w.logParked(p, it.Type, delay)
+	if !waits {
+		w.logParked(p, it.Type, delay)
+	}
 	return nil
 }
 
@@ -114,7 +122,9 @@ func (w *worker[Tx]) takeUp(work context.Context) error {
 		}
 		w.anyParked = w.anyParked || len(rows) > 0
 		for _, p := range rows {
-			if p.Reason != store.Unknown || w.segmentOf(p.Hash) != w.claim.Segment {
+			// A clock that was set back would make a stream wait for too long.
+			late := p.Reason == store.Waiting && time.Until(p.NextTry) > 10*w.cfg.Retry.MaxDelay
+			if p.Reason != store.Unknown && !late || w.segmentOf(p.Hash) != w.claim.Segment {
 				continue
 			}
 			err := w.transact(work, func(ctx context.Context, tx Tx) (store.Progress, error) {
@@ -160,8 +170,9 @@ func (w *worker[Tx]) retryDue(ctx, work context.Context) error {
 		return fmt.Errorf("look for parked streams: %w", err)
 	}
 	w.looked, w.lookAgain = time.Now(), min(2*w.lookAgain, longestDueInterval)
+	enough := w.looked.Add(retryTime)
 	for _, p := range due {
-		if ctx.Err() != nil {
+		if ctx.Err() != nil || time.Now().After(enough) {
 			return nil
 		}
 		if err := w.retry(ctx, work, p); err != nil && !errors.Is(err, errChanged) {
@@ -193,9 +204,7 @@ func (w *worker[Tx]) retry(ctx, work context.Context, p store.Parked) error {
 		messages, more = messages[:n-1], false
 	}
 	if len(messages) == 0 {
-		return w.transact(work, func(ctx context.Context, tx Tx) (store.Progress, error) {
-			return w.at, w.changeParked(ctx, tx, p, func(*store.Parked) error { return w.db.DeleteParked(ctx, tx, w.id, p.Stream) })
-		})
+		return w.unpark(work, p)
 	}
 	if first := &messages[0]; first.Version != p.Version || p.EventID != "" && first.ID != p.EventID {
 		return w.chargeParked(work, p, p.Attempts, "", fault{reason: store.Forked, err: fmt.Errorf("the log has event %s at version %d, and the consumer waits for event %s at version %d",
@@ -257,6 +266,33 @@ func (w *worker[Tx]) retry(ctx, work context.Context, p store.Parked) error {
 		p, items = next, items[done:]
 	}
 	return nil
+}
+
+// unpark lets a parked stream flow again that has nothing to catch up with.
+//
+// A stream that was adopted from an inbox may have been handled beyond the
+// segment's place. It stays parked until the segment has passed the last message
+// that is done; otherwise that message would take effect again. If the log does
+// not have that message, the stream is forked.
+func (w *worker[Tx]) unpark(work context.Context, p store.Parked) error {
+	if p.Version > 1 {
+		done, err := w.db.Read(work, p.Stream, p.Version-2, 1)
+		if err != nil {
+			return fmt.Errorf("read %s after version %d: %w", p.Stream, p.Version-2, err)
+		}
+		if len(done) == 0 {
+			return w.chargeParked(work, p, p.Attempts, "", fault{reason: store.Forked,
+				err: fmt.Errorf("the consumer is done with version %d of the stream, and the log does not have it", p.Version-1)})
+		}
+		if done[0].Position > w.at.Position {
+			return w.transact(work, func(ctx context.Context, tx Tx) (store.Progress, error) {
+				return w.at, w.changeParked(ctx, tx, p, func(*store.Parked) error { return w.db.SetParked(ctx, tx, p, longestDueInterval) })
+			})
+		}
+	}
+	return w.transact(work, func(ctx context.Context, tx Tx) (store.Progress, error) {
+		return w.at, w.changeParked(ctx, tx, p, func(*store.Parked) error { return w.db.DeleteParked(ctx, tx, w.id, p.Stream) })
+	})
 }
 
 // noteParked stores that a parked stream is about to be tried, for a worker that

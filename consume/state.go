@@ -35,8 +35,10 @@ const (
 	Stopped Status = "stopped"
 	// Paused consumers were paused by an operator.
 	Paused Status = "paused"
-	// Building consumers are rebuilt, and have not reached the head yet.
+	// Building consumers wait for a member to empty their read model.
 	Building Status = "building"
+	// Behind consumers have streams with events that the program does not know.
+	Behind Status = "behind"
 	// ForkedLog consumers have followed another log. See [store.Progress].
 	ForkedLog Status = "forked"
 	// Renamed consumers have another name now.
@@ -131,6 +133,8 @@ func statusOf(s *State, now time.Time) Status {
 		return Paused
 	case s.Rebuild != 0:
 		return Building
+	case status == Running && s.Parked[store.Unknown].Streams > 0:
+		return Behind
 	}
 	return status
 }

@@ -72,10 +72,10 @@ func (w *worker[Tx]) transact(work context.Context, f func(ctx context.Context, 
 }
 
 // call calls the handlers of a chunk in tx and returns how many messages it has
-// come through. It stops early when a quarter of the lease has passed. Messages
-// of parked streams are passed over.
+// come through. It stops early when batchTime has passed. Messages of parked
+// streams are passed over.
 func (w *worker[Tx]) call(ctx context.Context, tx Tx, chunk []item[Tx], current *atomic.Int64) (int, error) {
-	enough := time.Now().Add(w.cfg.LeaseDuration / 4)
+	enough := time.Now().Add(min(batchTime, w.cfg.LeaseDuration/4))
 	for i := 0; i < len(chunk); {
 		if i > 0 && time.Now().After(enough) {
 			return i, nil

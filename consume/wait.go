@@ -20,18 +20,19 @@ var ErrNotFollowed = errors.New("the consumer does not come to this event")
 // [store.ErrNoConsumer] when there is no such consumer, and [ErrNotFollowed]
 // when the event is not going to be handled until somebody acts.
 func Wait[Tx any](ctx context.Context, db Database[Tx], id store.ConsumerID, stream store.Stream, version int64) error {
-	return wait(ctx, db, id, stream, version, func() <-chan struct{} { return nil })
+	return wait(ctx, db, id, stream, version, false, func() <-chan struct{} { return nil })
 }
 
 // Wait is the function [Wait] for the follower's consumer. It returns sooner when
-// the consumer's segment is with this process.
+// the consumer's segment is with this process. It also waits for a consumer that
+// does not exist yet: the first Run makes it.
 func (f *Follower[Tx]) Wait(ctx context.Context, stream store.Stream, version int64) error {
-	return wait(ctx, f.db, f.id, stream, version, f.progressed)
+	return wait(ctx, f.db, f.id, stream, version, true, f.progressed)
 }
 
 const longestWaitPoll = 50 * time.Millisecond
 
-func wait[Tx any](ctx context.Context, db Database[Tx], id store.ConsumerID, stream store.Stream, version int64, progressed func() <-chan struct{}) error {
+func wait[Tx any](ctx context.Context, db Database[Tx], id store.ConsumerID, stream store.Stream, version int64, comes bool, progressed func() <-chan struct{}) error {
 	var position int64 // of the event
 	for poll := firstPoll; ; poll = min(2*poll, longestWaitPoll) {
 		moved := progressed() // before the look, so that no move falls between
@@ -49,7 +50,7 @@ func wait[Tx any](ctx context.Context, db Database[Tx], id store.ConsumerID, str
 			if done {
 				return nil
 			}
-			if err != nil {
+			if err != nil && !(comes && errors.Is(err, store.ErrNoConsumer)) {
 				return fmt.Errorf("wait for %s version %d at consumer %s: %w", stream, version, id.Name, err)
 			}
 		}

@@ -44,6 +44,11 @@ const (
 	// flushInterval is how long a segment that has only passed by messages of
 	// others may wait before it stores its place.
 	flushInterval = time.Second
+	// batchTime is when a transaction calls no further handler: its locks, which
+	// may be those of a whole SQLite file, are not held much longer.
+	batchTime = 500 * time.Millisecond
+	// retryTime is when the segment goes on between parked streams that are due.
+	retryTime = 100 * time.Millisecond
 )
 
 // newWorker returns the worker for a segment that was just claimed.
@@ -139,12 +144,6 @@ func (w *worker[Tx]) follow(ctx, work context.Context) error {
 	poll := firstPoll
 	next := w.read(work, w.at)
 	for {
-		if err := w.keep(work); err != nil {
-			return err
-		}
-		if err := w.retryDue(ctx, work); err != nil {
-			return err
-		}
 		var p page[Tx]
 		select {
 		case p = <-next:
@@ -154,8 +153,14 @@ func (w *worker[Tx]) follow(ctx, work context.Context) error {
 		switch {
 		case p.err != nil:
 			return p.err
-		case p.forked != "":
+		case p.forked != "": // before anything of this log is handled
 			return w.fork(work, p.forked)
+		}
+		if err := w.keep(work); err != nil {
+			return err
+		}
+		if err := w.retryDue(ctx, work); err != nil {
+			return err
 		}
 		meetAt := w.meetAt.Load()
 		if meetAt != 0 {

@@ -79,7 +79,7 @@ type fault struct {
 func (w *worker[Tx]) failed(work context.Context, p *pace, chunk []item[Tx], err error) (*fault, error) {
 	var h *handlerError
 	fromHandler := errors.As(err, &h)
-	if work.Err() != nil || errors.Is(err, store.ErrClaimLost) || w.passing(err) && !fromHandler {
+	if work.Err() != nil || errors.Is(err, store.ErrClaimLost) || w.passing(err) && !fromHandler && !late(err) {
 		return nil, err
 	}
 	if w.passing(err) && !transient(err) {
@@ -114,7 +114,14 @@ func (w *worker[Tx]) faultOf(err error) fault {
 // passing reports whether an error says nothing against a message: trouble with
 // the database, a lost race, or what the handler calls [Transient].
 func (w *worker[Tx]) passing(err error) bool {
-	return transient(err) || errors.Is(err, store.ErrConflict) || w.db.Transient(err)
+	return transient(err) || errors.Is(err, store.ErrConflict) || w.db.Transient(err) || late(err)
+}
+
+// late reports whether a transaction has used up its time outside of a handler:
+// the database is slow, or a commit that a handler's writes make slow.
+func late(err error) bool {
+	var h *handlerError
+	return errors.Is(err, context.DeadlineExceeded) && !errors.As(err, &h)
 }
 
 // attempt calls the handlers of a chunk in one transaction. save says, in that

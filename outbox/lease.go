@@ -34,7 +34,7 @@ func (l *lease) held(ctx context.Context) (bool, error) {
 	if l == nil || now.Before(l.renew) {
 		return true, nil
 	}
-	held, err := l.leases.Lease(ctx, leaseName, l.holder, l.ttl)
+	held, err := l.leases.Acquire(ctx, leaseName, l.holder, l.ttl)
 	if err != nil {
 		return false, fmt.Errorf("take the relay's lease: %w", err)
 	}

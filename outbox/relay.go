@@ -2,37 +2,15 @@ package outbox
 
 import (
 	"context"
-	"fmt"
+	"errors"
 	"log/slog"
+	"sync"
 	"time"
 
 	"github.com/eventus-go/eventus/broker"
-	"github.com/eventus-go/eventus/broker/cloudevents"
 	"github.com/eventus-go/eventus/internal/pause"
 	"github.com/eventus-go/eventus/store"
 )
-
-// Config configures a [Relay]. The zero value is ready for use.
-type Config struct {
-	// Source is the CloudEvents source of the messages: a URI reference that
-	// names the service, up to 128 bytes. Default "eventus".
-	Source string
-	// Batch is how many messages are read and published at a time; it bounds
-	// the relay's memory. Default 256.
-	Batch int
-	// MaxPoll is the longest pause between two looks at an empty outbox. An
-	// append of this process is seen at once where the store is a
-	// [store.Watcher]; MaxPoll is for those of others. Default 500 ms.
-	MaxPoll time.Duration
-	// Lease is how long a relay that was killed keeps the others waiting, where
-	// the store has [store.Leases]: of several relays over one store, one
-	// publishes and the others stand by, asking three times in that time.
-	// Default 5 s.
-	Lease time.Duration
-	// Logger tells of failures, and at debug level of every message. Default:
-	// nowhere.
-	Logger *slog.Logger
-}
 
 const (
 	firstPoll   = 2 * time.Millisecond
@@ -43,73 +21,85 @@ const (
 type Relay struct {
 	outbox    store.Outbox
 	publisher broker.Publisher
+	log       store.Log      // nil where the store has none
+	owner     broker.Owner   // nil where the broker has none
+	auditor   broker.Auditor // nil where the broker has none, or the store no log
 	cfg       Config
 	lease     *lease // nil where the store has none
+
+	// The rest is Run's, but for state.
+	history string // of the store; empty until it is known, or where it has none
+	after   int64  // everything up to here was marked, or waits
+	claimed map[string]bool
+	places  map[string]*store.Published
+	audited map[string]store.Published // places as they were at the last audit
+	ready   bool                       // whether history and places are known
+	started bool                       // whether refused messages were tried again since Run or the lease began
+	checkAt time.Time                  // when the next audit is due
+	session uint64                     // of the broker at the last audit
+
+	mu    sync.Mutex
+	state State
 }
 
 // New returns a relay from the outbox to the publisher. It panics when one of
-// them is nil, and on a source that no header can carry.
+// them is nil, on a source that no header can carry, and on negative numbers.
 func New(from store.Outbox, to broker.Publisher, cfg Config) *Relay {
 	if from == nil || to == nil {
 		panic("outbox: a relay needs an outbox and a publisher; one of them is nil")
 	}
-	if cfg.Source == "" {
-		cfg.Source = "eventus"
-	}
-	if err := store.CheckName("source", cfg.Source); err != nil {
-		panic(fmt.Sprintf("outbox: %v", err))
-	}
-	if cfg.Batch <= 0 {
-		cfg.Batch = 256
-	}
-	if cfg.MaxPoll <= 0 {
-		cfg.MaxPoll = 500 * time.Millisecond
-	}
-	if cfg.Lease <= 0 {
-		cfg.Lease = 5 * time.Second
-	}
-	if cfg.Logger == nil {
-		cfg.Logger = slog.New(slog.DiscardHandler)
-	}
-	r := &Relay{outbox: from, publisher: to, cfg: cfg}
+	r := &Relay{outbox: from, publisher: to, cfg: cfg.withDefaults()}
 	if leases, ok := from.(store.Leases); ok {
-		r.lease = newLease(leases, cfg.Lease)
+		r.lease = newLease(leases, r.cfg.LeaseDuration)
+	}
+	r.log, _ = from.(store.Log)
+	r.owner, _ = to.(broker.Owner)
+	if auditor, ok := to.(broker.Auditor); ok && r.log != nil {
+		r.auditor = auditor
 	}
 	return r
 }
 
-// Run publishes until ctx ends, then returns nil. It outlives failures of the
-// store and the broker: it logs them and tries again, from 50 ms up to 5 s
-// apart. When ctx ends in the middle of a batch, what the broker has confirmed
-// is still marked, and the lease is released for a relay that stands by.
+// Run publishes until ctx ends, then returns nil. It is called once at a time. It
+// outlives failures of the store and the broker: it logs them and tries again,
+// from 50 ms up to 5 s apart. When ctx ends in the middle of a batch, what the
+// broker has confirmed is still marked, and the lease is released for a relay
+// that stands by.
+//
+// It returns a [*broker.OwnedError] when a category belongs to another store at
+// the broker: before it has published anything if the category is in
+// Config.Categories or was published before, else before the category's first
+// message.
 func (r *Relay) Run(ctx context.Context) error {
+	defer r.note(func(s *State) { s.Leader = false })
 	defer r.lease.release(ctx, r.cfg.Logger)
+	r.forget()
 	poll, failures := firstPoll, pause.AfterFailures()
 	for ctx.Err() == nil {
 		// Taken before the look, so that no append falls between look and wait.
 		appended := r.watch()
-		leading, err := r.lease.held(ctx)
-		if err == nil && !leading {
-			pause.Wait(ctx, r.cfg.Lease/3, nil)
-			continue
+		leading, published, err := r.turn(ctx)
+		if ctx.Err() != nil {
+			break
 		}
-		published := 0
-		if err == nil {
-			published, err = r.publish(ctx)
+		if errors.Is(err, broker.ErrOwned) {
+			return err
 		}
+		r.note(func(s *State) { s.Leader, s.Err, s.Position = leading, err, r.after })
 		if published > 0 {
 			poll, failures = firstPoll, pause.AfterFailures()
 		}
 		switch {
-		case ctx.Err() != nil:
 		case err != nil:
 			d, _ := failures.Next()
 			r.cfg.Logger.Error("relay pauses", slog.Any("error", err), slog.Duration("pause", d))
 			pause.Wait(ctx, d, nil)
+		case !leading:
+			pause.Wait(ctx, r.cfg.LeaseDuration/3, nil)
 		case published == 0:
 			failures = pause.AfterFailures()
 			pause.Wait(ctx, poll, appended)
-			poll = min(2*poll, r.cfg.MaxPoll)
+			poll = min(2*poll, r.cfg.MaxPollInterval)
 		}
 	}
 	return nil
@@ -122,52 +112,55 @@ func (r *Relay) watch() <-chan struct{} {
 	return nil
 }
 
-// publish moves one batch and returns how many messages the broker confirmed.
-func (r *Relay) publish(ctx context.Context) (int, error) {
-	messages, err := r.outbox.Unpublished(ctx, r.cfg.Batch)
-	if err != nil {
-		return 0, fmt.Errorf("read the outbox: %w", err)
-	}
-	if len(messages) == 0 {
-		return 0, nil
-	}
-	outgoing := make([]broker.Message, len(messages))
-	for i := range messages {
-		outgoing[i] = cloudevents.Encode(cloudevents.Event{Message: messages[i], Source: r.cfg.Source})
-	}
-	confirmed, publishErr := r.publisher.Publish(ctx, outgoing)
-	if confirmed > 0 {
-		if err := r.mark(ctx, messages[:confirmed]); err != nil {
-			return confirmed, err
-		}
-	}
-	if publishErr != nil && confirmed == len(messages) {
-		return confirmed, fmt.Errorf("publish: %w", publishErr)
-	}
-	if publishErr != nil {
-		next := messages[confirmed]
-		return confirmed, fmt.Errorf("publish %s version %d: %w", next.Stream, next.Version, publishErr)
-	}
-	return confirmed, nil
+// forget has the next turn begin with what the store says: another relay may
+// have published meanwhile.
+func (r *Relay) forget() {
+	r.ready, r.started, r.after, r.checkAt = false, false, 0, time.Time{}
+	r.claimed = make(map[string]bool)
+	r.places, r.audited = make(map[string]*store.Published), make(map[string]store.Published)
 }
 
-// mark takes confirmed messages off the outbox, also when ctx has ended: else
-// the next start would publish them again.
-func (r *Relay) mark(ctx context.Context, confirmed []store.Message) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), markTimeout)
-	defer cancel()
-	positions := make([]int64, len(confirmed))
-	for i := range confirmed {
-		positions[i] = confirmed[i].Position
+// turn publishes what there is, if this relay is the one to do it.
+func (r *Relay) turn(ctx context.Context) (leading bool, published int, err error) {
+	leading, err = r.lease.held(ctx)
+	if err != nil || !leading {
+		r.forget()
+		return false, 0, err
 	}
-	if err := r.outbox.MarkPublished(ctx, positions); err != nil {
-		return fmt.Errorf("mark %d messages as published: %w", len(positions), err)
+	if err = r.prepare(ctx); err == nil {
+		published, err = r.drain(ctx)
 	}
-	if r.cfg.Logger.Enabled(ctx, slog.LevelDebug) {
-		for i := range confirmed {
-			r.cfg.Logger.Debug("published", slog.String("type", confirmed[i].Type), slog.String("category", confirmed[i].Stream.Category),
-				slog.String("id", confirmed[i].Stream.ID), slog.Int64("version", confirmed[i].Version))
+	if err != nil {
+		r.checkAt = time.Time{} // the broker may have changed
+	}
+	return true, published, err
+}
+
+// prepare makes sure that the broker has what the store has published, when
+// that is due.
+func (r *Relay) prepare(ctx context.Context) error {
+	if !r.ready {
+		if err := r.begin(ctx); err != nil {
+			return err
 		}
+		r.ready = true
 	}
+	if !r.checkDue() {
+		return nil
+	}
+	// In this order, so that the audit knows what is refused, and does not publish
+	// again what waits for it.
+	if err := r.audit(ctx); err != nil {
+		return err
+	}
+	if err := r.readmit(ctx, !r.started); err != nil {
+		return err
+	}
+	r.started = true
+	r.checkAt = time.Now().Add(r.cfg.AuditInterval)
 	return nil
+}
+
+func (r *Relay) checkDue() bool {
+	return !time.Now().Before(r.checkAt) || r.changed()
 }

@@ -23,6 +23,7 @@ import (
 type wire struct {
 	mu      sync.Mutex
 	arrived []store.Message
+	events  []cloudevents.Event // the same with their envelopes
 	// accept says how many of n messages arrive, how many of those are
 	// confirmed, and with which error.
 	accept func(n int) (arrive, confirm int, err error)
@@ -43,6 +44,7 @@ func (w *wire) Publish(_ context.Context, messages []broker.Message) (int, error
 			return 0, err
 		}
 		w.arrived = append(w.arrived, decoded.Message)
+		w.events = append(w.events, decoded)
 	}
 	if w.published != nil {
 		w.published()
@@ -94,7 +96,7 @@ func run(t *testing.T, r *outbox.Relay) (stop func()) {
 
 func left(t *testing.T, s *memory.Store) int {
 	t.Helper()
-	messages, err := s.Unpublished(context.Background(), 100_000)
+	messages, _, err := s.Unpublished(context.Background(), 0, 100_000)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -112,7 +114,7 @@ func TestEachMessageIsPublishedOnceInOrderWhenNothingFails(t *testing.T) {
 		for i := range 100 {
 			add(t, s, fmt.Sprint(i%3))
 		}
-		defer run(t, outbox.New(s, w, outbox.Config{Batch: 7}))()
+		defer run(t, outbox.New(s, w, outbox.Config{BatchSize: 7}))()
 		settle(time.Second)
 		for i := range 101 {
 			add(t, s, fmt.Sprint(i%3))
@@ -130,7 +132,7 @@ func TestEachMessageIsPublishedOnceInOrderWhenNothingFails(t *testing.T) {
 func TestAnAppendOfThisProcessIsPublishedAtOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, w := memory.New(), &wire{}
-		defer run(t, outbox.New(s, w, outbox.Config{MaxPoll: time.Hour}))()
+		defer run(t, outbox.New(s, w, outbox.Config{MaxPollInterval: time.Hour}))()
 		settle(10 * time.Hour)
 		for n := range 10 {
 			before := time.Now()
@@ -150,7 +152,7 @@ type unwatched struct{ store.Outbox }
 func TestAnAppendOfAnotherProcessIsFoundWithinMaxPoll(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, w := memory.New(), &wire{}
-		defer run(t, outbox.New(unwatched{s}, w, outbox.Config{MaxPoll: time.Second}))()
+		defer run(t, outbox.New(unwatched{s}, w, outbox.Config{MaxPollInterval: time.Second}))()
 		settle(time.Hour)
 		add(t, s, "a")
 		settle(time.Second)
@@ -179,7 +181,7 @@ func TestOrderHoldsThroughEveryKindOfFailure(t *testing.T) {
 					}
 					return accept(random, n)
 				}
-				relay := outbox.New(s, w, outbox.Config{Batch: 5})
+				relay := outbox.New(s, w, outbox.Config{BatchSize: 5})
 				stop := run(t, relay)
 				want := make(map[string]int64)
 				for i := range 300 {
@@ -245,24 +247,27 @@ type forgetful struct {
 	read, mark func() error
 }
 
-func (f *forgetful) Unpublished(ctx context.Context, limit int) ([]store.Message, error) {
+func (f *forgetful) Unpublished(ctx context.Context, after int64, limit int) ([]store.Outgoing, int64, error) {
 	if err := f.read(); err != nil {
-		return nil, err
+		return nil, 0, err
 	}
-	return f.Store.Unpublished(ctx, limit)
+	return f.Store.Unpublished(ctx, after, limit)
 }
 
-func (f *forgetful) MarkPublished(ctx context.Context, positions []int64) error {
+func (f *forgetful) MarkPublished(ctx context.Context, positions []int64, last []store.Published) error {
 	if err := f.mark(); err != nil {
 		return err
 	}
-	return f.Store.MarkPublished(ctx, positions)
+	return f.Store.MarkPublished(ctx, positions, last)
 }
 
 func TestAStoreThatFailsForAWhileIsOutlived(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		random := rand.New(rand.NewPCG(1, 2))
+		var mu sync.Mutex // the relay reads and marks at the same time
 		flaky := func() error {
+			mu.Lock()
+			defer mu.Unlock()
 			if random.IntN(3) != 0 {
 				return errBroken
 			}
@@ -272,7 +277,7 @@ func TestAStoreThatFailsForAWhileIsOutlived(t *testing.T) {
 		for range 20 {
 			add(t, s.Store, "a")
 		}
-		defer run(t, outbox.New(s, w, outbox.Config{Batch: 3}))()
+		defer run(t, outbox.New(s, w, outbox.Config{BatchSize: 3}))()
 		settle(time.Hour)
 		w.firstCopies(t, map[string]int64{"a": 20})
 		if n := left(t, s.Store); n != 0 {
@@ -317,6 +322,9 @@ func TestMistakesInTheWiringPanicAtOnce(t *testing.T) {
 		"a source too long": func() {
 			outbox.New(memory.New(), &wire{}, outbox.Config{Source: strings.Repeat("s", 129)})
 		},
+		"a bad category":      func() { outbox.New(memory.New(), &wire{}, outbox.Config{Categories: []string{"a.b"}}) },
+		"a negative number":   func() { outbox.New(memory.New(), &wire{}, outbox.Config{BatchSize: -1}) },
+		"a negative duration": func() { outbox.New(memory.New(), &wire{}, outbox.Config{AuditInterval: -1}) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			defer func() {
@@ -368,7 +376,7 @@ func TestOfSeveralRelaysOnePublishesAndAnotherTakesOver(t *testing.T) {
 func TestARelayThatWasKilledIsSucceeded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, w := memory.New(), &wire{}
-		if held, err := s.Lease(t.Context(), "relay", "the one that was killed", 5*time.Second); !held || err != nil {
+		if held, err := s.Acquire(t.Context(), "relay", "the one that was killed", 5*time.Second); !held || err != nil {
 			t.Fatal(held, err)
 		}
 		add(t, s, "a")

@@ -11,10 +11,15 @@ import (
 type Config struct {
 	// WaitLimit bounds how long ?wait=VERSION waits. Default: 5 seconds.
 	WaitLimit time.Duration
-	// Health is asked by GET /healthz. Default: always well.
-	Health func(context.Context) error
-	// Logger is told of failures that are the server's own, and at level Debug
-	// of each request. Default: nobody.
+	// Live answers GET /livez: it returns an error when the process hangs and
+	// has to be restarted. It does not ask other servers. Default: always live.
+	Live func(context.Context) error
+	// Ready answers GET /readyz and GET /healthz: it returns an error when the
+	// process cannot take commands. What else does not work is in Health.
+	// Default: always ready.
+	Ready func(context.Context) (Health, error)
+	// Logger gets failures that are the server's own, and each request at level
+	// Debug. Default: nothing is logged.
 	Logger *slog.Logger
 }
 
@@ -31,8 +36,11 @@ func NewAPI(commands Commands, queries Queries, config Config) *API {
 	if config.WaitLimit <= 0 {
 		config.WaitLimit = 5 * time.Second
 	}
-	if config.Health == nil {
-		config.Health = func(context.Context) error { return nil }
+	if config.Live == nil {
+		config.Live = func(context.Context) error { return nil }
+	}
+	if config.Ready == nil {
+		config.Ready = func(context.Context) (Health, error) { return Health{}, nil }
 	}
 	if config.Logger == nil {
 		config.Logger = slog.New(slog.DiscardHandler)
@@ -45,7 +53,9 @@ func NewAPI(commands Commands, queries Queries, config Config) *API {
 	a.handle("PUT /products/{id}/name", a.rename)
 	a.handle("DELETE /products/{id}", a.discontinue)
 	a.handle("GET /products/{id}/history", a.history)
-	a.handle("GET /healthz", a.health)
+	a.handle("GET /livez", a.live)
+	a.handle("GET /readyz", a.ready)
+	a.handle("GET /healthz", a.ready)
 	return a
 }
 

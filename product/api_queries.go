@@ -2,7 +2,6 @@ package product
 
 import (
 	"context"
-	"log/slog"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -133,13 +132,4 @@ func newEventBody(m eventus.Message[Event]) eventBody {
 // next returns the path of the page after the entry with the given key.
 func next(path, after string, limit int) string {
 	return path + "?" + url.Values{"after": {after}, "limit": {strconv.Itoa(limit)}}.Encode()
-}
-
-func (a *API) health(w http.ResponseWriter, r *http.Request) error {
-	if err := a.config.Health(r.Context()); err != nil {
-		a.config.Logger.WarnContext(r.Context(), "not healthy", slog.Any("error", err))
-		return newProblem(http.StatusServiceUnavailable, "not well; the log says why")
-	}
-	respond(w, http.StatusOK, map[string]string{"status": "ok"})
-	return nil
 }

@@ -3,7 +3,6 @@ package product_test
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -237,15 +236,6 @@ func TestOwnFailures(t *testing.T) {
 		api.ServeHTTP(w, httptest.NewRequest("GET", "/products", nil))
 		if w.Code != 500 || strings.Contains(w.Body.String(), "boom") {
 			t.Errorf("got %d %s", w.Code, w.Body)
-		}
-	})
-	t.Run("health", func(t *testing.T) {
-		start(t, Config{}).send("GET", "/healthz", "").want(t, 200, `{"status":"ok"}`)
-		ill := Config{Health: func(context.Context) error { return errors.New("secret") }}
-		a := start(t, ill).send("GET", "/healthz", "")
-		a.wantProblem(t, 503)
-		if strings.Contains(a.body, "secret") {
-			t.Errorf("got %s", a.body)
 		}
 	})
 }

@@ -21,10 +21,13 @@
 //	PUT    /products/{id}/name        {"name": "Better widget"}
 //	DELETE /products/{id}             discontinues it
 //	GET    /products/{id}/history     ?after=VERSION&limit=N
-//	GET    /healthz
+//	GET    /livez                     whether the process works; if not, restart it
+//	GET    /readyz, /healthz          whether commands can be taken, and what else does not work
 //
 // An id in a path is percent-encoded, slashes included. A product's ETag is its
 // version in quotes: a PUT or DELETE with If-Match goes ahead only at that
-// version and is answered by 409 otherwise. Errors are problem details
-// (RFC 9457).
+// version and is answered by 409 otherwise. A wait that cannot end well is
+// answered by 503: with Retry-After when the read model is only behind, without
+// it when the product is parked and an operator has to act. Errors are problem
+// details (RFC 9457).
 package product

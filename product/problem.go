@@ -9,6 +9,7 @@ import (
 	"runtime/debug"
 
 	"github.com/eventus-go/eventus"
+	"github.com/eventus-go/eventus/consume"
 )
 
 // problem is an error in the form of the API: problem details (RFC 9457). The
@@ -65,6 +66,11 @@ func (a *API) fail(w http.ResponseWriter, r *http.Request, err error) {
 	case errors.Is(err, context.DeadlineExceeded):
 		p = newProblem(http.StatusServiceUnavailable, "the read model has not come that far; try again")
 		p.header = http.Header{"Retry-After": {"1"}}
+	case errors.Is(err, consume.ErrNotFollowed):
+		a.config.Logger.WarnContext(r.Context(), "the read model does not come that far", slog.String("uri", r.RequestURI),
+			slog.String("request_id", requestID(r)), slog.Any("error", err))
+		p = newProblem(http.StatusServiceUnavailable, "the read model does not come to this version until an operator acts, whose log has the reason as request %s; "+
+			"without wait it shows what it has, and version=N reads from the store", requestID(r))
 	default:
 		a.config.Logger.ErrorContext(r.Context(), "request failed", slog.String("method", r.Method),
 			slog.String("uri", r.RequestURI), slog.String("request_id", requestID(r)), slog.Any("error", err))

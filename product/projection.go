@@ -7,9 +7,9 @@ import (
 	"github.com/eventus-go/eventus"
 )
 
-// Projection says what each event means for product_views. It is a
-// consume.Handler: its writes commit together with the mark that the event is
-// done with, so it need not ask whether it has seen the event before.
+// Projection says what each event means for product_views. Its writes commit
+// together with the consumer's position, so it need not ask whether it has seen
+// the event before.
 type Projection[Tx any] struct {
 	views ViewWriter[Tx]
 }
@@ -36,5 +36,5 @@ func (p Projection[Tx]) Handle(ctx context.Context, tx Tx, m eventus.Message[Eve
 	}
 }
 
-// Reset empties the read model: the first half of a rebuild.
+// Reset empties the read model. A rebuild calls it before the first event.
 func (p Projection[Tx]) Reset(ctx context.Context, tx Tx) error { return p.views.Clear(ctx, tx) }

@@ -2,9 +2,7 @@ package product
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"time"
 
 	"github.com/eventus-go/eventus"
 )
@@ -12,9 +10,8 @@ import (
 // GetProductByID asks the read model for a product.
 type GetProductByID struct {
 	ID string
-	// MinVersion is a version that the answer has at least: the query waits for
-	// the read model to reach it, for as long as its context allows. 0 does not
-	// wait.
+	// MinVersion is a version that the answer has at least: the query waits until
+	// the read model shows it, or its context ends. 0 does not wait.
 	MinVersion int64
 }
 
@@ -59,10 +56,17 @@ type Queries struct {
 	GetProductHistory   eventus.QueryHandler[GetProductHistory, HistoryPage]
 }
 
+// Waiter returns when the read model shows a version of a stream. A
+// consume.Follower is one.
+type Waiter interface {
+	Wait(ctx context.Context, stream eventus.Stream, version int64) error
+}
+
 // NewQueries returns handlers that answer from the read model what is asked
-// often, and from the store what only the store knows.
-func NewQueries(views Views, products *eventus.Repository[*Product]) Queries {
-	a := answers{views, products}
+// often, and from the store what only the store has. The waiter is the consumer
+// that writes the read model.
+func NewQueries(views Views, waiter Waiter, products *eventus.Repository[*Product]) Queries {
+	a := answers{views, waiter, products}
 	return Queries{
 		GetProductByID:      eventus.QueryHandlerFunc[GetProductByID, View](a.productByID),
 		ListProducts:        eventus.QueryHandlerFunc[ListProducts, ProductPage](a.products),
@@ -72,28 +76,18 @@ func NewQueries(views Views, products *eventus.Repository[*Product]) Queries {
 }
 
 type answers struct {
-	views Views
-	store *eventus.Repository[*Product]
+	views  Views
+	waiter Waiter
+	store  *eventus.Repository[*Product]
 }
 
-// productByID looks again and again while it waits. The read model may be
-// written by another process, which could not wake us up.
 func (a answers) productByID(ctx context.Context, q GetProductByID) (View, error) {
-	const first, longest = 2 * time.Millisecond, 50 * time.Millisecond
-	for pause := first; ; pause = min(2*pause, longest) {
-		view, err := a.views.Get(ctx, q.ID)
-		if err != nil && !errors.Is(err, eventus.ErrNotFound) {
+	if q.MinVersion > 0 {
+		if err := a.waiter.Wait(ctx, Products.Stream(q.ID), q.MinVersion); err != nil {
 			return View{}, err
 		}
-		if view.Version >= q.MinVersion {
-			return view, err
-		}
-		select {
-		case <-ctx.Done():
-			return View{}, fmt.Errorf("product %q: wait for version %d, have %d: %w", q.ID, q.MinVersion, view.Version, ctx.Err())
-		case <-time.After(pause):
-		}
 	}
+	return a.views.Get(ctx, q.ID)
 }
 
 func (a answers) products(ctx context.Context, q ListProducts) (ProductPage, error) {

@@ -16,24 +16,23 @@ import (
 	"time"
 
 	"github.com/eventus-go/eventus"
-	"github.com/eventus-go/eventus/broker/memory"
 	"github.com/eventus-go/eventus/consume"
-	"github.com/eventus-go/eventus/outbox"
 	. "github.com/eventus-go/eventus/product"
+	"github.com/eventus-go/eventus/store"
 	"github.com/eventus-go/eventus/store/sqlite"
 	_ "modernc.org/sqlite"
 )
 
-// service is the whole service in this process: SQLite in a temporary folder, a
-// broker in memory, relay, projection, and HTTP on loopback.
+// service is the whole service in this process: SQLite in a temporary folder, the
+// projection, and HTTP on loopback. It needs no broker.
 type service struct {
-	t      *testing.T
-	url    string
-	db     *sql.DB
-	events *sqlite.Store
-	views  *SQLiteViews
-	runner *consume.Runner[*sql.Tx, Event]
-	log    *safeBuffer
+	t        *testing.T
+	url      string
+	db       *sql.DB
+	events   *sqlite.Store
+	views    *SQLiteViews
+	follower *consume.Follower[*sql.Tx]
+	log      *safeBuffer
 }
 
 func start(t *testing.T, config Config) *service {
@@ -53,18 +52,16 @@ func start(t *testing.T, config Config) *service {
 	}
 	config.Logger = slog.New(slog.NewTextHandler(s.log, nil))
 
-	broker := memory.New(memory.Config{})
-	relay := outbox.New(events, broker, outbox.Config{Source: "product"})
-	projection := consume.Idempotent("product_views", events, NewProjection(views).Handle, consume.Retry{})
-	s.runner = consume.New(projection, Products, broker, consume.RunnerConfig{Log: events})
+	projection := NewProjection(views)
+	s.follower = consume.Follow("product_views", events, consume.Config{Retry: consume.Retry{MaxAttempts: 1}, Logger: config.Logger},
+		consume.On(Products, projection.Handle), consume.OnReset(projection.Reset))
 	ctx, stop := context.WithCancel(context.Background())
 	var running sync.WaitGroup
-	running.Go(func() { _ = relay.Run(ctx) })
-	running.Go(func() { _ = s.runner.Run(ctx) })
+	running.Go(func() { _ = s.follower.Run(ctx) })
 	t.Cleanup(func() { stop(); running.Wait() })
 
 	products := eventus.NewRepository(events, Products)
-	server := httptest.NewServer(NewAPI(NewCommands(products), NewQueries(views, products), config))
+	server := httptest.NewServer(NewAPI(NewCommands(products), NewQueries(views, s.follower, products), config))
 	t.Cleanup(server.Close)
 	s.url = server.URL
 	return s
@@ -135,6 +132,26 @@ func (a answer) wantProblem(t *testing.T, status int) {
 	}
 	if strings.Contains(a.body, "Go ") || strings.Contains(a.body, "json:") {
 		t.Errorf("the problem tells of the program: %s", a.body)
+	}
+}
+
+// ask asks something of the projection's consumer and waits for the outcome.
+func (s *service) ask(r store.Request) {
+	s.t.Helper()
+	r.Consumer, r.Actor = store.ConsumerID{Name: "product_views"}, "test"
+	id, err := consume.Ask(s.t.Context(), s.events, r)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	for {
+		requests, err := s.events.ListRequests(s.t.Context(), "product_views", id+1, 1)
+		if err != nil || len(requests) != 1 {
+			s.t.Fatalf("%d requests, error %v", len(requests), err)
+		}
+		if !requests[0].DoneAt.IsZero() {
+			return
+		}
+		time.Sleep(5 * time.Millisecond)
 	}
 }
 

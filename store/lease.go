@@ -13,11 +13,11 @@ import (
 // on for a moment after its lease has passed to another. What is done under a
 // lease must be harmless when done twice.
 type Leases interface {
-	// Lease takes the lease of that name for holder, or renews it, for ttl from
+	// Acquire takes the lease of that name for holder, or renews it, for ttl from
 	// now by the store's clock, and reports whether holder has it. It does not
 	// wait for another holder's lease to end. It is atomic: of several holders
 	// that ask at one time, one gets it.
-	Lease(ctx context.Context, name, holder string, ttl time.Duration) (held bool, err error)
+	Acquire(ctx context.Context, name, holder string, ttl time.Duration) (held bool, err error)
 
 	// Release ends the lease if holder has it, so that another need not wait for
 	// its time to pass.

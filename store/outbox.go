@@ -1,23 +1,91 @@
 package store
 
-import "context"
+import (
+	"context"
+	"time"
+)
 
 // Outbox lists the messages that no broker has confirmed yet. Its rows are
 // written by [Store.Append], one for each event, in the same transaction.
+//
+// A relay reads it from a position on, so that a look does not depend on how
+// much was published before.
 type Outbox interface {
-	// Unpublished returns up to limit messages that are not marked as
-	// published, in ascending order of position. Within a stream no message is
-	// returned before an unpublished earlier one.
-	Unpublished(ctx context.Context, limit int) ([]Message, error)
+	// Unpublished returns up to limit messages that are not marked as published,
+	// have a position greater than after and do not wait, in ascending order of
+	// position. Refused messages wait ([Outbox.Refuse]), and so do the later
+	// messages of their streams.
+	//
+	// It never returns a message while one with a smaller position may still be
+	// committed. So a relay that goes on at next misses none: every unpublished
+	// message with a position greater than after and up to next is in the page,
+	// or waits. An empty page means that there is nothing to publish for now; its
+	// next can be greater than after.
+	Unpublished(ctx context.Context, after int64, limit int) (page []Outgoing, next int64, err error)
 
-	// MarkPublished takes the messages at positions off the outbox. Positions
-	// that are not in the outbox are passed over. It is called only for
+	// MarkPublished takes the messages at positions off the outbox and keeps
+	// last, which replaces what was kept for the same places. It is atomic.
+	// Positions that are not in the outbox are passed over. It is called only for
 	// messages that the broker has confirmed.
-	MarkPublished(ctx context.Context, positions []int64) error
+	MarkPublished(ctx context.Context, positions []int64, last []Published) error
 
-	// Republish puts every message with a position greater than after back
-	// into the outbox and returns how many it put back; those that are still
-	// there stay and do not count. It is the cure for a broker that lost its
-	// disk: consumers know duplicates by their version.
-	Republish(ctx context.Context, after int64) (int64, error)
+	// Published returns what MarkPublished keeps, in the order of places. There is
+	// one for each place of the broker, so that their number does not grow with
+	// the number of events.
+	Published(ctx context.Context) ([]Published, error)
+
+	// Refuse notes that the broker refuses the message at position, and why. The
+	// message stays in the outbox, and it and the later messages of its stream
+	// wait until Readmit takes it back. It is due for that after pause, by the
+	// store's clock. A position that is not in the outbox is passed over.
+	Refuse(ctx context.Context, position int64, reason string, pause time.Duration) error
+
+	// Readmit ends the wait of refused messages: of those that are due, or of
+	// all. It returns the smallest of their positions, so that a relay can go
+	// back to it, and 0 when there are none.
+	Readmit(ctx context.Context, all bool) (first int64, err error)
+
+	// Refused returns up to limit refused messages with a position greater than
+	// after, in ascending order of position.
+	Refused(ctx context.Context, after int64, limit int) ([]Refused, error)
+}
+
+// Outgoing is a message on its way to a broker.
+type Outgoing struct {
+	Message
+	// Previous is the ID of the event before in the stream, empty at version 1.
+	Previous string
+	// Attempts is how often a broker has refused the message.
+	Attempts int
+}
+
+// Published is the last message that a broker has confirmed at one of its
+// places. A place is where messages keep their order, such as a partition of a
+// topic; the broker names it.
+type Published struct {
+	Place string
+	Topic string
+	// Position is the highest of the messages that were confirmed there. The last
+	// one can have a smaller one, when it was refused before.
+	Position int64
+	// EventID is the last message's.
+	EventID string
+	// Token is where the broker keeps the last message, in the broker's own words.
+	// Empty when messages are known to be missing.
+	Token string
+	// Floor is the position from which on messages may be missing at the place, or
+	// were confirmed out of the order of positions, since the broker was last
+	// compared with the store. 0 when there are none.
+	Floor int64
+	// Time is when it was confirmed. Stores set it by their own clock.
+	Time time.Time
+}
+
+// Refused is a message that a broker refuses.
+type Refused struct {
+	Message
+	Error    string    // the broker's reason
+	Attempts int       // how often it was refused
+	Since    time.Time // when it was refused last
+	RetryAt  time.Time // when it is due for another attempt
 }

@@ -60,7 +60,7 @@ var clauses = []clause{
 	{"a message arrives as it was sent", never, roundTrip},
 
 	{"a bad name or topic is refused", never, badNames},
-	{"a name belongs to one topic", never, nameBelongsToTopic},
+	{"under one name each topic has a subscription of its own", never, topicsOfOneName},
 	{"topics are apart, also when one begins with the other", never, topicsApart},
 	{"FromNow begins after what was published, FromFirst with it", never, starts},
 	{"a durable subscription goes on from where it was, whatever the start", never, goesOn},
@@ -91,4 +91,12 @@ var clauses = []clause{
 	{"Notify does not call for messages of other topics", never, notifiesOfItsTopics},
 	{"stop ends the calls of its Notify and of no other", never, notifyStops},
 	{"Notify refuses bad topics, none, and no function", never, notifyRefuses},
+
+	{"Publish says which message is refused", never, refusedIsNamed},
+	{"a topic belongs to the history that claimed it first", never, topicHasOneOwner},
+	{"of histories that claim a topic at one time one gets it", never, oneClaimWins},
+	{"a claim is no message of the topic", never, claimIsNoMessage},
+	{"Last gives the last message of each place", never, lastOfEachPlace},
+	{"Find gives the message that a token was made for", never, foundByToken},
+	{"the session stays while nothing is lost", never, sessionStays},
 }

@@ -27,9 +27,10 @@
 //
 // # What a backend may lack
 //
-// Nothing but a free choice of the acknowledgement wait. Consumers use every
-// word of the contract without asking for it, so that there are no optional
-// interfaces; what a server does not have, such as delays of Nak, Attempt, or
+// [broker.Owner], [broker.Auditor], and a free choice of the acknowledgement wait.
+// The clauses of an interface that the backend does not have are skipped, with
+// what does not work then. Consumers use every other word of the contract without
+// asking for it; what a server does not have, such as delays of Nak, Attempt, or
 // InProgress, its backend makes up for in the client.
 //
 // Of the acknowledgement wait the suite asks for an hour, which stands for never

@@ -7,6 +7,7 @@ import (
 	"net/textproto"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 
 	"github.com/eventus-go/eventus/broker"
@@ -94,10 +95,30 @@ func (b lenient) Subscribe(ctx context.Context, name, topic string, start broker
 	return b.Broker.Subscribe(ctx, strings.ReplaceAll(name, ".", "_"), topic, start)
 }
 
-type perTopic struct{ *memory.Broker }
+// glued has one subscription for each name that name and topic make.
+type glued struct {
+	*memory.Broker
+	topics sync.Map // by name
+}
 
-func (b perTopic) Subscribe(ctx context.Context, name, topic string, start broker.Start) (broker.Subscription, error) {
-	return b.Broker.Subscribe(ctx, name+"-"+topic, topic, start)
+func (b *glued) Subscribe(ctx context.Context, name, topic string, start broker.Start) (broker.Subscription, error) {
+	name += "-" + topic
+	if first, known := b.topics.LoadOrStore(name, topic); known && first != topic {
+		return nil, fmt.Errorf("consumer %s has another filter", name)
+	}
+	return b.Broker.Subscribe(ctx, name[:min(len(name), 128)], topic, start)
+}
+
+type oneTopic struct {
+	*memory.Broker
+	topics sync.Map // by name
+}
+
+func (b *oneTopic) Subscribe(ctx context.Context, name, topic string, start broker.Start) (broker.Subscription, error) {
+	if first, known := b.topics.LoadOrStore(name, topic); known && first != topic {
+		return nil, fmt.Errorf("%s belongs to %s", name, first)
+	}
+	return b.Broker.Subscribe(ctx, name, topic, start)
 }
 
 // ephemeral has subscriptions that end with their member.

@@ -44,6 +44,14 @@ type Config struct {
 	// before Publish gives up. Zero means 5 seconds, the client's default for
 	// JetStream requests.
 	PublishTimeout time.Duration
+
+	// Lazy has [New] return without asking the server, so that a program starts
+	// while the server is down. False means that New makes sure of the stream.
+	Lazy bool
+	// AllowLoss accepts a stream whose limits lose messages: a MaxAge shorter
+	// than Config's, a maximum of messages or bytes with the discard policy
+	// "old", no_ack and the like. False means that such a stream is refused.
+	AllowLoss bool
 }
 
 // withDefaults replaces zeros and reports what no server would accept.

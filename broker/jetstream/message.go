@@ -15,14 +15,20 @@ import (
 // keyHeader carries the Key, which the subject holds only as its hash.
 const keyHeader = "Eventus-Key"
 
-// encode maps a message that was checked to one of NATS.
-func (b *Broker) encode(m broker.Message) *nats.Msg {
-	header := make(nats.Header, len(m.Header)+2)
+// encode maps a message that was checked to one of NATS. Again, if it is not
+// empty, makes its Nats-Msg-Id one that the server does not know.
+func (b *Broker) encode(m broker.Message, again string) *nats.Msg {
+	header := make(nats.Header, len(m.Header)+3)
 	for name, value := range m.Header {
 		header[name] = []string{value}
 	}
+	suffix := ""
+	if again != "" {
+		header[againHeader] = []string{again}
+		suffix = ";" + again
+	}
 	if m.ID != "" {
-		header[jetstream.MsgIDHeader] = []string{url.PathEscape(m.ID)}
+		header[jetstream.MsgIDHeader] = []string{url.PathEscape(m.ID) + suffix}
 	}
 	if m.Key != "" {
 		header[keyHeader] = []string{url.PathEscape(m.Key)}
@@ -53,6 +59,9 @@ func (b *Broker) decode(m *nats.Msg) broker.Message {
 
 func unescape(h nats.Header, name string) string {
 	value := h.Get(name)
+	if again := h.Get(againHeader); again != "" && name == jetstream.MsgIDHeader {
+		value = strings.TrimSuffix(value, ";"+again)
+	}
 	if plain, err := url.PathUnescape(value); err == nil {
 		return plain
 	}
@@ -66,16 +75,19 @@ func (b *Broker) subject(topic, key string) string {
 	return fmt.Sprintf("%s.%s.%d", b.cfg.Prefix, topic, h.Sum32()%uint32(b.cfg.Partitions))
 }
 
-// check refuses what the contract refuses, and headers that are not ours to
+// checkAll refuses what the contract refuses, and headers that are not ours to
 // send: "Nats-Rollup: all" would delete the stream's messages, and a client
 // takes a message with "Status" for the server's own word.
-func check(m *broker.Message) error {
-	if err := m.Check(); err != nil {
+func checkAll(messages []broker.Message) error {
+	if err := broker.CheckAll(messages); err != nil {
 		return err
 	}
-	for name := range m.Header {
-		if reserved(name) {
-			return fmt.Errorf("message %q: the header %s belongs to NATS or to this package: take another name", m.ID, name)
+	for i, m := range messages {
+		for name := range m.Header {
+			if reserved(name) {
+				return &broker.RefusedError{Index: i, ID: m.ID, Err: fmt.Errorf(
+					"the header %s belongs to NATS or to this package: take another name", name)}
+			}
 		}
 	}
 	return nil
@@ -83,5 +95,5 @@ func check(m *broker.Message) error {
 
 func reserved(name string) bool {
 	name = strings.ToLower(name)
-	return strings.HasPrefix(name, "nats-") || name == "status" || name == "description" || name == "eventus-key"
+	return strings.HasPrefix(name, "nats-") || name == "status" || name == "description" || name == "eventus-key" || name == "eventus-again"
 }

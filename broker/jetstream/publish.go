@@ -2,6 +2,7 @@ package jetstream
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 
@@ -28,37 +29,84 @@ const (
 // failed and later ones were stored, the repetition of the first arrives after
 // them.
 //
-// A message above the server's max_payload gives [nats.ErrMaxPayload]; a stream
-// that was deleted gives [jetstream.ErrNoStreamResponse] and is created again,
-// so that the next call finds it.
+// What the server calls a duplicate is confirmed only when it is there.
+// Otherwise it and what follows it are sent again, under message IDs that the
+// server does not know.
+//
+// A message above the server's max_payload or the stream's max_msg_size gives a
+// [*broker.RefusedError], and no message after it is sent. A stream that was
+// deleted gives [jetstream.ErrNoStreamResponse] and is created again, so that the
+// next call finds it.
 func (b *Broker) Publish(ctx context.Context, messages []broker.Message) (int, error) {
-	for i := range messages {
-		if err := check(&messages[i]); err != nil {
-			return 0, err
-		}
+	if err := checkAll(messages); err != nil {
+		return 0, err
 	}
 	if len(messages) == 0 {
 		return 0, ctx.Err()
 	}
-	p := publication{broker: b, reconnects: b.nc.Stats().Reconnects}
-	err := p.run(ctx, messages)
-	if err == nil {
-		return p.confirmed, nil
+	stream, err := b.ready(ctx)
+	if err != nil {
+		return 0, fmt.Errorf("publish message %q to stream %s: %w", messages[0].ID, b.cfg.Stream, err)
 	}
-	failed := &messages[p.confirmed]
-	err = fmt.Errorf("publish message %q to stream %s: %w", failed.ID, b.cfg.Stream, err)
-	if errors.Is(err, jetstream.ErrNoStreamResponse) {
-		if lost := b.ensureStream(ctx); lost != nil {
+	confirmed, again := 0, ""
+	for {
+		p := publication{broker: b, reconnects: b.nc.Stats().Reconnects, again: again,
+			maxSize: int(stream.CachedInfo().Config.MaxMsgSize), newest: b.newest()}
+		err := p.run(ctx, messages[confirmed:])
+		confirmed += p.confirmed
+		if errors.Is(err, errSwallowed) {
+			again = rand.Text()
+			continue
+		}
+		if err != nil {
+			err = b.failed(ctx, &messages[confirmed], confirmed, err)
+		}
+		return confirmed, err
+	}
+}
+
+// failed says of which message err is, and makes sure of a stream that is gone.
+func (b *Broker) failed(ctx context.Context, m *broker.Message, index int, err error) error {
+	if cure := refusal(err); cure != "" {
+		err = &broker.RefusedError{Index: index, ID: m.ID, Err: fmt.Errorf("%w: %s", err, cure)}
+	}
+	gone := errors.Is(err, jetstream.ErrNoStreamResponse)
+	err = fmt.Errorf("publish message %q to stream %s: %w", m.ID, b.cfg.Stream, err)
+	if gone {
+		b.forget()
+		if _, lost := b.ready(ctx); lost != nil {
 			err = errors.Join(err, lost)
 		}
 	}
-	return p.confirmed, err
+	return err
 }
 
-// publication is one call of Publish.
+// codeHeaderTooLarge is of a message whose headers exceed 64 KiB.
+const codeHeaderTooLarge = 10097
+
+var errMaxMsgSize = errors.New("message size exceeds the stream's max_msg_size")
+
+// refusal returns what to do about an error that comes again for the same
+// message, and nothing for any other.
+func refusal(err error) string {
+	switch {
+	case errors.Is(err, nats.ErrMaxPayload):
+		return "raise max_payload in the server's configuration"
+	case errors.Is(err, errMaxMsgSize), errors.Is(err, jetstream.ErrStreamMessageExceedsMaximum):
+		return "raise max_msg_size by \"nats stream edit\""
+	case errors.Is(err, &jetstream.APIError{ErrorCode: codeHeaderTooLarge}):
+		return "make its metadata smaller"
+	}
+	return ""
+}
+
+// publication is one attempt of Publish.
 type publication struct {
 	broker     *Broker
-	reconnects uint64 // of the connection when the call began
+	reconnects uint64 // of the connection when it began
+	again      string // makes message IDs new ones
+	maxSize    int    // of the stream; 0 or less for none
+	newest     uint64 // the highest sequence that was confirmed before
 	confirmed  int
 	inFlight   []flight
 	bytes      int
@@ -77,9 +125,13 @@ func (p *publication) run(ctx context.Context, messages []broker.Message) error 
 				return err
 			}
 		}
-		if err := p.send(ctx, p.broker.encode(m), size); err != nil {
-			// What was sent before this message may yet be confirmed.
-			return errors.Join(p.confirmAll(ctx), err)
+		if err := p.send(ctx, p.broker.encode(m, p.again), size); err != nil {
+			// What was sent before this message may yet be confirmed. If it is not,
+			// that is the message to go on with.
+			if earlier := p.confirmAll(ctx); earlier != nil {
+				return earlier
+			}
+			return err
 		}
 	}
 	return p.confirmAll(ctx)
@@ -93,6 +145,10 @@ func (p *publication) send(ctx context.Context, m *nats.Msg, size int) error {
 	}
 	if nc := p.broker.nc; nc.Status() != nats.CONNECTED || nc.Stats().Reconnects != p.reconnects {
 		return nats.ErrDisconnected
+	}
+	// What is refused before it is sent is not overtaken by what follows it.
+	if p.maxSize > 0 && m.Size()-len(m.Subject) > p.maxSize {
+		return errMaxMsgSize
 	}
 	// The client's retry on "no responders" would come after later messages.
 	future, err := p.broker.js.PublishMsgAsync(m, jetstream.WithRetryAttempts(0))
@@ -124,6 +180,12 @@ func (p *publication) confirm(ctx context.Context) error {
 	if stream := p.broker.cfg.Stream; ack.Stream != stream {
 		return fmt.Errorf("subject %s belongs to stream %s: choose another Config.Prefix", oldest.Msg().Subject, ack.Stream)
 	}
+	if ack.Duplicate {
+		if err := p.broker.verify(ctx, oldest.Msg(), ack.Sequence); err != nil {
+			return err
+		}
+	}
+	p.broker.confirmed(oldest.Msg().Subject, ack.Sequence, p.newest, ack.Duplicate)
 	p.confirmed++
 	p.bytes -= oldest.size
 	p.inFlight = p.inFlight[1:]

@@ -108,7 +108,7 @@ func awaitRequests(t testing.TB, srv *natsd.Server, n int) {
 	t.Helper()
 	js := rawClient(t, connect(t, srv))
 	for {
-		consumer, err := js.Consumer(t.Context(), "EVENTUS", "reader")
+		consumer, err := js.Consumer(t.Context(), "EVENTUS", "reader@topic")
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -135,8 +135,10 @@ func TestALostStorageIsAnErrorAndResubscribingCuresIt(t *testing.T) {
 
 func TestADeletedConsumerIsAnErrorAndResubscribingCuresIt(t *testing.T) {
 	for name, remove := range map[string]func(context.Context, raw.JetStream) error{
-		"consumer": func(ctx context.Context, js raw.JetStream) error { return js.DeleteConsumer(ctx, "EVENTUS", "reader") },
-		"stream":   func(ctx context.Context, js raw.JetStream) error { return js.DeleteStream(ctx, "EVENTUS") },
+		"consumer": func(ctx context.Context, js raw.JetStream) error {
+			return js.DeleteConsumer(ctx, "EVENTUS", "reader@topic")
+		},
+		"stream": func(ctx context.Context, js raw.JetStream) error { return js.DeleteStream(ctx, "EVENTUS") },
 	} {
 		t.Run(name, func(t *testing.T) {
 			srv := serve(t, natsd.Config{Dir: t.TempDir()})

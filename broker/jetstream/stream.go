@@ -31,7 +31,7 @@ func (b *Broker) streamConfig() jetstream.StreamConfig {
 
 // ensureStream creates the stream, or reports why the one that exists does not
 // fit.
-func (b *Broker) ensureStream(ctx context.Context) error {
+func (b *Broker) ensureStream(ctx context.Context) (jetstream.Stream, error) {
 	want := b.streamConfig()
 	stream, err := b.js.Stream(ctx, want.Name)
 	if errors.Is(err, jetstream.ErrStreamNotFound) {
@@ -41,9 +41,16 @@ func (b *Broker) ensureStream(ctx context.Context) error {
 		}
 	}
 	if err != nil {
-		return fmt.Errorf("stream %s for subjects %s: %w", want.Name, want.Subjects[0], cured(ctx, err))
+		return nil, fmt.Errorf("stream %s for subjects %s: %w", want.Name, want.Subjects[0], cured(ctx, err))
 	}
-	return compare(stream.CachedInfo().Config, want)
+	have := stream.CachedInfo().Config
+	if err := compare(have, want); err != nil {
+		return nil, err
+	}
+	if setting, cure := losing(have, want); setting != "" && !b.cfg.AllowLoss {
+		return nil, fmt.Errorf("stream %s has %s, by which messages are lost: %s, or accept it by Config.AllowLoss", want.Name, setting, cure)
+	}
+	return stream, nil
 }
 
 // The server's codes for what the client has no error for
@@ -91,6 +98,34 @@ func compare(have, want jetstream.StreamConfig) error {
 		}
 	}
 	return nil
+}
+
+// losing returns the first setting of a stream by which the server drops messages
+// that it has confirmed, or confirms none, and what to do.
+func losing(have, want jetstream.StreamConfig) (setting, cure string) {
+	const edit = "remove it by \"nats stream edit\""
+	discardOld := have.Discard == jetstream.DiscardOld
+	switch {
+	case have.NoAck:
+		return "no_ack", edit
+	case have.Sealed:
+		return "sealed", "name another Config.Stream and Config.Prefix"
+	case have.Mirror != nil:
+		return "mirror", "connect to where the stream is that it mirrors"
+	case have.MaxMsgsPerSubject > 0:
+		return fmt.Sprintf("max_msgs_per_subject %d", have.MaxMsgsPerSubject), edit
+	case discardOld && have.MaxMsgs > 0:
+		return fmt.Sprintf("max_msgs %d with discard old", have.MaxMsgs), edit
+	case discardOld && have.MaxBytes > 0:
+		return fmt.Sprintf("max_bytes %d with discard old", have.MaxBytes), edit
+	case have.MaxAge > 0 && (want.MaxAge == 0 || have.MaxAge < want.MaxAge):
+		asked := "keep messages without end"
+		if want.MaxAge > 0 {
+			asked = fmt.Sprintf("keep them for %v", want.MaxAge)
+		}
+		return fmt.Sprintf("max_age %v where Config.MaxAge asks to %s", have.MaxAge, asked), "set Config.MaxAge to it, or edit it by \"nats stream edit\""
+	}
+	return "", ""
 }
 
 // compareConsumer is compare for the consumer behind a durable subscription.

@@ -99,7 +99,7 @@ func TestAConsumerWithOtherSettingsIsRefused(t *testing.T) {
 		"gives-up":   {AckPolicy: raw.AckExplicitPolicy, FilterSubject: "eventus.topic.*", MaxDeliver: 3},
 		"two-topics": {AckPolicy: raw.AckExplicitPolicy, FilterSubjects: []string{"eventus.topic.*", "eventus.other.*"}},
 	} {
-		cfg.Durable = name
+		cfg.Durable = name + "@topic"
 		if _, err := js.CreateConsumer(t.Context(), "EVENTUS", cfg); err != nil {
 			t.Fatal(err)
 		}

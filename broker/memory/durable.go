@@ -7,7 +7,9 @@ import (
 	"github.com/eventus-go/eventus/broker"
 )
 
-// durable is the state behind one name, shared by its members. Its fields are
+type durableKey struct{ name, topic string }
+
+// durable is the state behind one name and topic, shared by its members. Its fields are
 // guarded by the broker's mutex.
 type durable struct {
 	topic string

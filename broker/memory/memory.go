@@ -22,6 +22,8 @@ var (
 	_ broker.Publisher  = (*Broker)(nil)
 	_ broker.Subscriber = (*Broker)(nil)
 	_ broker.Notifier   = (*Broker)(nil)
+	_ broker.Owner      = (*Broker)(nil)
+	_ broker.Auditor    = (*Broker)(nil)
 )
 
 // Config adjusts a [Broker].
@@ -37,7 +39,8 @@ type Broker struct {
 
 	mu            sync.Mutex
 	topics        map[string][]broker.Message // by topic, in the order of publishing
-	durables      map[string]*durable         // by name
+	durables      map[durableKey]*durable
+	owners        map[string]string // histories, by topic
 	notifications map[*notification]struct{}
 }
 
@@ -49,7 +52,8 @@ func New(cfg Config) *Broker {
 	return &Broker{
 		ackWait:       cfg.AckWait,
 		topics:        make(map[string][]broker.Message),
-		durables:      make(map[string]*durable),
+		durables:      make(map[durableKey]*durable),
+		owners:        make(map[string]string),
 		notifications: make(map[*notification]struct{}),
 	}
 }
@@ -60,10 +64,8 @@ func (b *Broker) Publish(ctx context.Context, messages []broker.Message) (int, e
 	if err := ctx.Err(); err != nil {
 		return 0, err
 	}
-	for i := range messages {
-		if err := messages[i].Check(); err != nil {
-			return 0, err
-		}
+	if err := broker.CheckAll(messages); err != nil {
+		return 0, err
 	}
 	for _, call := range b.keep(messages) {
 		call()
@@ -98,16 +100,14 @@ func (b *Broker) Subscribe(ctx context.Context, name, topic string, start broker
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	d := b.durables[name]
+	key := durableKey{name, topic}
+	d := b.durables[key]
 	if d == nil {
 		d = &durable{topic: topic, changed: make(chan struct{})}
 		if start == broker.FromNow {
 			d.next = len(b.topics[topic])
 		}
-		b.durables[name] = d
-	}
-	if d.topic != topic {
-		return nil, fmt.Errorf("subscription %q belongs to topic %q: take another name for topic %q", name, d.topic, topic)
+		b.durables[key] = d
 	}
 	return &subscription{
 		broker:  b,

@@ -10,8 +10,8 @@ type lease struct {
 	until  time.Time
 }
 
-// Lease implements [store.Leases].
-func (s *Store) Lease(ctx context.Context, name, holder string, ttl time.Duration) (bool, error) {
+// Acquire implements [store.Leases].
+func (s *Store) Acquire(ctx context.Context, name, holder string, ttl time.Duration) (bool, error) {
 	unlock, err := s.lock(ctx)
 	if err != nil {
 		return false, err

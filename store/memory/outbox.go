@@ -1,29 +1,69 @@
 package memory
 
 import (
+	"cmp"
 	"context"
+	"maps"
+	"slices"
+	"time"
 
 	"github.com/eventus-go/eventus/store"
 )
 
+// refusal is what is known of a message that a broker has refused. It stays when
+// the message is readmitted, and counts on.
+type refusal struct {
+	error    string // empty when the message does not wait
+	attempts int
+	since    time.Time
+	retryAt  time.Time
+}
+
 // Unpublished implements [store.Outbox].
-func (s *Store) Unpublished(ctx context.Context, limit int) ([]store.Message, error) {
+func (s *Store) Unpublished(ctx context.Context, after int64, limit int) ([]store.Outgoing, int64, error) {
 	if err := ctx.Err(); err != nil {
-		return nil, err
+		return nil, 0, err
 	}
 	s.mu.RLock()
 	defer s.mu.RUnlock()
-	var page []store.Message
-	for i := s.head; i < len(s.log) && len(page) < limit; i++ {
-		if !s.published[i] {
-			page = append(page, cloneMessage(s.log[i]))
+	after = max(after, 0)
+	if limit < 1 {
+		return nil, after, nil
+	}
+	var page []store.Outgoing
+	for i := max(after, int64(s.head)); i < int64(len(s.log)); i++ {
+		if s.published[i] || s.waits(i) {
+			continue
+		}
+		page = append(page, s.outgoing(i))
+		if len(page) == limit {
+			return page, i + 1, nil
 		}
 	}
-	return page, nil
+	return page, max(after, int64(len(s.log))), nil
+}
+
+// waits reports whether the message at index i, or an earlier one of its stream,
+// is refused.
+func (s *Store) waits(i int64) bool {
+	for position, r := range s.refusals {
+		if r.error != "" && position <= i+1 && s.log[position-1].Stream == s.log[i].Stream {
+			return true
+		}
+	}
+	return false
+}
+
+func (s *Store) outgoing(i int64) store.Outgoing {
+	out := store.Outgoing{Message: cloneMessage(s.log[i]), Attempts: s.refusals[i+1].attempts}
+	if out.Version > 1 {
+		out.Previous = s.log[s.streams[out.Stream][out.Version-2]].ID
+	}
+	return out
 }
 
 // MarkPublished implements [store.Outbox].
-func (s *Store) MarkPublished(ctx context.Context, positions []int64) error {
+func (s *Store) MarkPublished(ctx context.Context, positions []int64, last []store.Published) error {
 	unlock, err := s.lock(ctx)
 	if err != nil {
 		return err
@@ -32,29 +72,25 @@ func (s *Store) MarkPublished(ctx context.Context, positions []int64) error {
 	for _, p := range positions {
 		if p >= 1 && p <= int64(len(s.published)) {
 			s.published[p-1] = true
+			delete(s.refusals, p)
 		}
 	}
 	for s.head < len(s.published) && s.published[s.head] {
 		s.head++
 	}
+	for _, l := range last {
+		l.Time = cutTime(time.Now())
+		s.places[l.Place] = l
+	}
 	return nil
 }
 
-// Republish implements [store.Outbox].
-func (s *Store) Republish(ctx context.Context, after int64) (int64, error) {
-	unlock, err := s.lock(ctx)
-	if err != nil {
-		return 0, err
+// Published implements [store.Outbox].
+func (s *Store) Published(ctx context.Context) ([]store.Published, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
 	}
-	defer unlock()
-	var n int64
-	first := int(min(max(after, 0), int64(len(s.published))))
-	for i := first; i < len(s.published); i++ {
-		if s.published[i] {
-			s.published[i] = false
-			n++
-		}
-	}
-	s.head = min(s.head, first)
-	return n, nil
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return slices.SortedFunc(maps.Values(s.places), func(a, b store.Published) int { return cmp.Compare(a.Place, b.Place) }), nil
 }

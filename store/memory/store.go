@@ -47,6 +47,8 @@ type Store struct {
 	parked    map[store.ConsumerID]map[store.Stream]store.Parked
 	requests  []store.Request // the one with id n is requests[n-1]
 	history   string
+	refusals  map[int64]refusal          // by position
+	places    map[string]store.Published // by place
 }
 
 // New returns an empty store.
@@ -63,6 +65,8 @@ func New() *Store {
 		consumers: make(map[store.ConsumerID]store.Consumer),
 		parked:    make(map[store.ConsumerID]map[store.Stream]store.Parked),
 		history:   newHistory(),
+		refusals:  make(map[int64]refusal),
+		places:    make(map[string]store.Published),
 	}
 }
 

@@ -44,6 +44,12 @@ func lock(ctx context.Context, s *postgres.Store, tx pgx.Tx) (any, error) {
 	return positions, err
 }
 
+// lockEmpty locks a consumer that has no segments.
+func lockEmpty(ctx context.Context, s *postgres.Store, tx pgx.Tx) (any, error) {
+	c, _, err := s.LockConsumer(ctx, tx, store.ConsumerID{Name: "empty"})
+	return len(c.Segments) == 0, err
+}
+
 // save locks board and saves it changed.
 func save(change func(c *store.Consumer)) use {
 	return func(ctx context.Context, s *postgres.Store, tx pgx.Tx) (any, error) {
@@ -122,6 +128,7 @@ func TestConsumersThatWait(t *testing.T) {
 		{"a lock for more segments", save(func(c *store.Consumer) { c.Segments = append(c.Segments, c.Segments[0]) }), lock, []int64{5, 5, 5}, []int64{5, 5}},
 		{"a lock for the end of the consumer", remove, lock, store.ErrNoConsumer, []int64{5, 5}},
 		{"a lock for another name", rename, lock, []int64(nil), []int64{5, 5}},
+		{"a lock for a lock, without segments", lockEmpty, lockEmpty, true, true},
 		{"the end of the consumer for an advance", advance, remove, nil, nil},
 		{"another name for an advance", advance, rename, nil, nil},
 		{"another name for another name", rename, rename, store.ErrConsumerExists, nil},
@@ -146,6 +153,11 @@ func TestConsumersThatWait(t *testing.T) {
 						if err := s.SetParked(ctx, tx, store.Parked{Consumer: board, Stream: streamOf(id), Version: int64(i + 1), Reason: store.Poison}, 0); err != nil {
 							return err
 						}
+					}
+					empty := ofSegments(0)
+					empty.Name = "empty"
+					if _, err := s.CreateConsumer(ctx, tx, empty); err != nil {
+						return err
 					}
 					_, err := s.CreateConsumer(ctx, tx, ofSegments(2))
 					return err

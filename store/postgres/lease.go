@@ -13,8 +13,8 @@ INSERT INTO {schema}.leases AS l (name, holder, until) VALUES ($1, $2, clock_tim
 ON CONFLICT (name) DO UPDATE SET holder = excluded.holder, until = clock_timestamp() + $3 * interval '1 microsecond'
 WHERE l.holder = excluded.holder OR l.until <= clock_timestamp()`
 
-// Lease implements [store.Leases] by the server's clock.
-func (s *Store) Lease(ctx context.Context, name, holder string, ttl time.Duration) (bool, error) {
+// Acquire implements [store.Leases] by the server's clock.
+func (s *Store) Acquire(ctx context.Context, name, holder string, ttl time.Duration) (bool, error) {
 	tag, err := s.pool.Exec(ctx, s.statements.lease, name, holder, ttl.Microseconds())
 	if err != nil {
 		return false, fmt.Errorf("take the lease %s: %w", name, err)

@@ -9,85 +9,148 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// consumersSQL reads consumers, each with its segments and members, in one
-// snapshot. The arrays are in the order of their subqueries.
-const consumersSQL = `
-SELECT c.name, c.generation, c.categories, c.start, c.created_at, c.paused, c.renamed_to, c.meet_at, c.next_segments, c.rebuild,
-	s.positions, s.event_ids, s.trying, s.tries, s.forked, s.owners, s.epochs, s.leases, m.names, m.programs, m.untils
-FROM {schema}.consumers AS c
-CROSS JOIN LATERAL (
-	SELECT array_agg(position) AS positions, array_agg(event_id) AS event_ids, array_agg(trying) AS trying, array_agg(tries) AS tries,
-		array_agg(forked) AS forked, array_agg(owner) AS owners, array_agg(epoch) AS epochs, array_agg(lease_until) AS leases
-	FROM (SELECT * FROM {schema}.consumer_segments WHERE consumer = c.name AND generation = c.generation ORDER BY segment) AS s
-) AS s
-CROSS JOIN LATERAL (
-	SELECT array_agg(name) AS names, array_agg(program) AS programs, array_agg(until) AS untils
-	FROM (SELECT * FROM {schema}.consumer_members WHERE consumer = c.name AND generation = c.generation ORDER BY name) AS m
-) AS m`
+// The rows of the three tables are put together here and not by the server: its
+// plan for arrays of segments looked at all segments for each consumer.
+const (
+	allConsumersSQL = `
+SELECT ` + consumerColumns + ` FROM {schema}.consumers ` + orderConsumers
 
-// scanConsumers reads the columns of consumersSQL.
-func scanConsumers(rows pgx.Rows) ([]store.Consumer, error) {
-	var consumers []store.Consumer
-	for rows.Next() {
-		var c store.Consumer
-		var created *time.Time
-		var segments segmentColumns
-		var members memberColumns
-		if err := rows.Scan(&c.Name, &c.Generation, &c.Categories, &c.Start, &created, &c.Paused, &c.RenamedTo,
-			&c.MeetAt, &c.NextSegments, &c.Rebuild,
-			&segments.positions, &segments.eventIDs, &segments.trying, &segments.tries, &segments.forked,
-			&segments.owners, &segments.epochs, &segments.leases,
-			&members.names, &members.programs, &members.untils); err != nil {
-			return nil, err
-		}
-		c.CreatedAt, c.Segments, c.Members = zeroTime(created), segments.rows(), members.rows()
-		consumers = append(consumers, c)
+	allSegmentsSQL = `
+SELECT ` + segmentColumns + ` FROM {schema}.consumer_segments ` + orderSegments
+
+	allMembersSQL = `
+SELECT ` + memberColumns + ` FROM {schema}.consumer_members ` + orderMembers
+
+	someConsumersSQL = `
+SELECT ` + consumerColumns + ` FROM {schema}.consumers WHERE (name, generation) ` + amongIDs + orderConsumers
+
+	someSegmentsSQL = `
+SELECT ` + segmentColumns + ` FROM {schema}.consumer_segments WHERE (consumer, generation) ` + amongIDs + orderSegments
+
+	someMembersSQL = `
+SELECT ` + memberColumns + ` FROM {schema}.consumer_members WHERE (consumer, generation) ` + amongIDs + orderMembers
+
+	consumerColumns = `name, generation, categories, start, created_at, paused, renamed_to, meet_at, next_segments, rebuild`
+	segmentColumns  = `consumer, generation, position, event_id, trying, tries, forked, owner, epoch, lease_until`
+	memberColumns   = `consumer, generation, name, program, until`
+
+	amongIDs       = `IN (SELECT * FROM unnest($1::text[], $2::bigint[])) `
+	orderConsumers = `ORDER BY name, generation`
+	orderSegments  = `ORDER BY consumer, generation, segment`
+	orderMembers   = `ORDER BY consumer, generation, name`
+)
+
+// listing is what the three statements have found so far.
+type listing struct {
+	consumers []store.Consumer
+	places    map[store.ConsumerID]int // in consumers
+}
+
+func (l *listing) scanConsumer(row pgx.Rows) error {
+	var c store.Consumer
+	var created *time.Time
+	if err := row.Scan(&c.Name, &c.Generation, &c.Categories, &c.Start, &created, &c.Paused, &c.RenamedTo,
+		&c.MeetAt, &c.NextSegments, &c.Rebuild); err != nil {
+		return err
 	}
-	return consumers, rows.Err()
+	c.CreatedAt = zeroTime(created)
+	l.places[c.ConsumerID] = len(l.consumers)
+	l.consumers = append(l.consumers, c)
+	return nil
+}
+
+func (l *listing) scanSegment(row pgx.Rows) error {
+	var id store.ConsumerID
+	var s store.Segment
+	var lease *time.Time
+	if err := row.Scan(&id.Name, &id.Generation, &s.Position, &s.EventID, &s.Trying, &s.Tries, &s.Forked,
+		&s.Owner, &s.Epoch, &lease); err != nil {
+		return err
+	}
+	s.LeaseUntil = zeroTime(lease)
+	if i, ok := l.places[id]; ok {
+		l.consumers[i].Segments = append(l.consumers[i].Segments, s)
+	}
+	return nil
+}
+
+func (l *listing) scanMember(row pgx.Rows) error {
+	var id store.ConsumerID
+	var m store.Member
+	var until *time.Time
+	if err := row.Scan(&id.Name, &id.Generation, &m.Name, &m.Program, &until); err != nil {
+		return err
+	}
+	m.Until = zeroTime(until)
+	if i, ok := l.places[id]; ok {
+		l.consumers[i].Members = append(l.consumers[i].Members, m)
+	}
+	return nil
+}
+
+// queue adds the statements to batch that read consumers into l: those of ids, or
+// all if there are none.
+func (l *listing) queue(s *statements, batch *pgx.Batch, ids []store.ConsumerID) {
+	l.places = make(map[store.ConsumerID]int)
+	names, generations := make([]string, len(ids)), make([]int64, len(ids))
+	for i, id := range ids {
+		names[i], generations[i] = id.Name, int64(id.Generation)
+	}
+	for _, q := range []struct {
+		all, some string
+		scan      func(row pgx.Rows) error
+	}{
+		{s.allConsumers, s.someConsumers, l.scanConsumer},
+		{s.allSegments, s.someSegments, l.scanSegment},
+		{s.allMembers, s.someMembers, l.scanMember},
+	} {
+		statement, args := q.all, []any(nil)
+		if len(ids) > 0 {
+			statement, args = q.some, []any{names, generations}
+		}
+		batch.Queue(statement, args...).Query(func(rows pgx.Rows) error {
+			for rows.Next() {
+				if err := q.scan(rows); err != nil {
+					return err
+				}
+			}
+			return rows.Err()
+		})
+	}
 }
 
 const (
-	allConsumersSQL  = consumersSQL + ` ORDER BY c.name, c.generation`
-	someConsumersSQL = consumersSQL + `
-WHERE (c.name, c.generation) IN (SELECT * FROM unnest($1::text[], $2::bigint[])) ORDER BY c.name, c.generation`
-
-	clockSQL = `SELECT clock_timestamp()`
+	beginViewSQL = `BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY`
+	endViewSQL   = `COMMIT`
+	clockSQL     = `SELECT clock_timestamp()`
 )
 
 // ListConsumers implements [store.Consumers], in one round trip.
 func (s *Store) ListConsumers(ctx context.Context, ids ...store.ConsumerID) ([]store.Consumer, time.Time, error) {
-	names, generations, err := idColumns(ids)
-	if err != nil {
-		return nil, time.Time{}, err
+	for _, id := range ids {
+		if err := store.CheckConsumerID(id); err != nil {
+			return nil, time.Time{}, err
+		}
 	}
+	var found listing
+	var now time.Time
 	batch := &pgx.Batch{}
-	if len(ids) == 0 {
-		batch.Queue(s.statements.allConsumers)
-	} else {
-		batch.Queue(s.statements.someConsumers, names, generations)
-	}
-	consumers, now, err := readConsumers(ctx, s.pool, batch)
-	if err != nil {
+	batch.Queue(beginViewSQL)
+	found.queue(&s.statements, batch, ids)
+	queueClock(batch, &now)
+	batch.Queue(endViewSQL)
+	if err := s.pool.SendBatch(ctx, batch).Close(); err != nil {
 		return nil, time.Time{}, fmt.Errorf("list consumers: %w", err)
 	}
-	return consumers, now, nil
+	return found.consumers, now, nil
 }
 
-// batcher is a pool or a transaction.
-type batcher interface {
-	SendBatch(ctx context.Context, b *pgx.Batch) pgx.BatchResults
-}
-
-// readConsumers sends a batch whose last statement is of consumersSQL, and asks
-// for the time after it.
-func readConsumers(ctx context.Context, db batcher, batch *pgx.Batch) (consumers []store.Consumer, now time.Time, err error) {
-	batch.QueuedQueries[batch.Len()-1].Query(func(rows pgx.Rows) (err error) {
-		consumers, err = scanConsumers(rows)
+func queueClock(batch *pgx.Batch, now *time.Time) {
+	batch.Queue(clockSQL).QueryRow(func(row pgx.Row) error {
+		err := row.Scan(now)
+		*now = now.UTC()
 		return err
 	})
-	batch.Queue(clockSQL).QueryRow(func(row pgx.Row) error { return row.Scan(&now) })
-	err = db.SendBatch(ctx, batch).Close()
-	return consumers, now.UTC(), err
 }
 
 // The consumer comes first, then its segments in their order, so that two
@@ -98,22 +161,24 @@ const (
 )
 
 // LockConsumer implements [store.Consumers], in one round trip. What it returns
-// is read by a statement of its own, because its snapshot must be younger than
-// the locks.
+// is read by statements of their own, because their snapshots must be younger
+// than the locks.
 func (s *Store) LockConsumer(ctx context.Context, tx pgx.Tx, id store.ConsumerID) (store.Consumer, time.Time, error) {
 	if err := store.CheckConsumerID(id); err != nil {
 		return store.Consumer{}, time.Time{}, err
 	}
+	var found listing
+	var now time.Time
 	batch := &pgx.Batch{}
 	batch.Queue(s.statements.lockConsumer, id.Name, int64(id.Generation))
 	batch.Queue(s.statements.lockSegments, id.Name, int64(id.Generation))
-	batch.Queue(s.statements.someConsumers, []string{id.Name}, []int64{int64(id.Generation)})
-	consumers, now, err := readConsumers(ctx, tx, batch)
-	if err != nil {
+	found.queue(&s.statements, batch, []store.ConsumerID{id})
+	queueClock(batch, &now)
+	if err := tx.SendBatch(ctx, batch).Close(); err != nil {
 		return store.Consumer{}, time.Time{}, fmt.Errorf("lock consumer %s: %w", id.Name, err)
 	}
-	if len(consumers) == 0 {
+	if len(found.consumers) == 0 {
 		return store.Consumer{}, time.Time{}, store.ErrNoConsumer
 	}
-	return consumers[0], now, nil
+	return found.consumers[0], now, nil
 }

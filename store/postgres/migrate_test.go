@@ -345,13 +345,23 @@ func everyCall(t testing.TB, s *postgres.Store, pool *pgxpool.Pool) {
 	if len(log) != 6 || log[1].Metadata.Fields["a"] != `"\'` {
 		t.Errorf("the log is %+v", log)
 	}
-	page, err := s.Unpublished(t.Context(), 10)
+	page, _, err := s.Unpublished(t.Context(), 0, 10)
 	must(err)
 	if len(page) != 6 {
 		t.Errorf("%d in the outbox", len(page))
 	}
-	must(s.MarkPublished(t.Context(), []int64{1, 2}))
-	_, err = s.Republish(t.Context(), 0)
+	must(s.MarkPublished(t.Context(), []int64{1, 2}, []store.Published{{Place: "p", Topic: "t", Position: 2, EventID: "e"}}))
+	places, err := s.Published(t.Context())
+	must(err)
+	must(s.Refuse(t.Context(), 3, "e", time.Hour))
+	refused, err := s.Refused(t.Context(), 0, 10)
+	must(err)
+	first, err := s.Readmit(t.Context(), true)
+	must(err)
+	if len(places) != 1 || len(refused) != 1 || first != 3 {
+		t.Errorf("%d places, %d refused, first %d", len(places), len(refused), first)
+	}
+	_, err = s.History(t.Context())
 	must(err)
 	must(s.WriteSnapshot(t.Context(), store.Snapshot{Stream: stream, Schema: 1, Version: 2, ContentType: "c", Data: []byte{0, 1}}))
 	snap, tail, err := s.ReadSnapshot(t.Context(), stream, 1, 10)

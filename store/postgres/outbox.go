@@ -5,48 +5,143 @@ import (
 	"fmt"
 
 	"github.com/eventus-go/eventus/store"
+	"github.com/jackc/pgx/v5"
 )
+
+const lastSQL = `SELECT coalesce(max(position), 0) FROM {schema}.event_store`
 
 // OFFSET 0 keeps the event a look-up for each row of the outbox. A merge of the
 // two tables, which the planner likes for a short outbox, walks over all that was
-// ever published.
+// ever published. The scalar subquery, where NOT EXISTS would do, keeps refused
+// messages a look-up too.
 const unpublishedSQL = `
-SELECT m.* FROM {schema}.outbox AS o CROSS JOIN LATERAL (
-	SELECT ` + messageColumns + ` FROM {schema}.event_store AS e WHERE e.position = o.position OFFSET 0
+SELECT m.*, o.attempts FROM {schema}.outbox AS o CROSS JOIN LATERAL (
+	SELECT ` + messageColumns + `, coalesce((
+		SELECT p.event_id FROM {schema}.event_store AS p
+		WHERE p.category = e.category AND p.stream_id = e.stream_id AND p.version = e.version - 1), '')
+	FROM {schema}.event_store AS e WHERE e.position = o.position OFFSET 0
 ) AS m
-ORDER BY o.position LIMIT $1`
+WHERE o.position > $1 AND o.error IS NULL AND (
+	SELECT r.position FROM {schema}.outbox AS r
+	WHERE r.error IS NOT NULL AND r.refused_category = m.category AND r.refused_stream_id = m.stream_id AND r.position < m.position
+	LIMIT 1) IS NULL
+ORDER BY o.position LIMIT $2`
 
-// Unpublished implements [store.Outbox].
-func (s *Store) Unpublished(ctx context.Context, limit int) ([]store.Message, error) {
-	page, err := scanMessages(s.pool.Query(ctx, s.statements.unpublished, max(limit, 0)))
-	if err != nil {
-		return nil, fmt.Errorf("read the outbox: %w", err)
+// Unpublished implements [store.Outbox]. What holds [Store.ReadAll] back holds
+// it back too.
+func (s *Store) Unpublished(ctx context.Context, after int64, limit int) ([]store.Outgoing, int64, error) {
+	after = max(after, 0)
+	if limit < 1 {
+		return nil, after, ctx.Err()
 	}
-	return page, nil
+	for looked := false; ; looked = true {
+		settled := s.head.settledUpTo() // before the snapshots of the look are taken
+		page, last, err := s.lookAtOutbox(ctx, after, limit)
+		if err != nil {
+			return nil, 0, fmt.Errorf("read the outbox: %w", err)
+		}
+		certain, next := outgoingUpTo(page, after, settled)
+		unsure := next + 1
+		if certain == len(page) {
+			if len(page) == limit {
+				return page, next, nil
+			}
+			// What lies behind the page and is not in the outbox was published, or
+			// refused, or is missing.
+			next = max(next, min(last, settled))
+			unsure = last + 1
+		} else {
+			unsure = page[certain].Position
+		}
+		if unsure <= next+1 {
+			return page[:certain], next, nil
+		}
+		passed := false
+		if !looked {
+			if passed, err = s.pass(ctx, unsure); err != nil {
+				return nil, 0, fmt.Errorf("read the outbox: %w", err)
+			}
+		}
+		if !passed {
+			return page[:certain], next, nil
+		}
+	}
 }
 
-const dequeueSQL = `DELETE FROM {schema}.outbox WHERE position = ANY ($1::bigint[])`
+// lookAtOutbox returns a page of the outbox and a position that was the last of
+// the log before the page was read.
+func (s *Store) lookAtOutbox(ctx context.Context, after int64, limit int) (page []store.Outgoing, last int64, err error) {
+	batch := &pgx.Batch{}
+	batch.Queue(s.statements.last).QueryRow(func(row pgx.Row) error { return row.Scan(&last) })
+	batch.Queue(s.statements.unpublished, after, limit).Query(func(rows pgx.Rows) error {
+		for rows.Next() {
+			var m store.Outgoing
+			if err := scanMessage(rows, &m.Message, &m.Previous, &m.Attempts); err != nil {
+				return err
+			}
+			page = append(page, m)
+		}
+		return rows.Err()
+	})
+	err = s.pool.SendBatch(ctx, batch).Close()
+	return page, last, err
+}
+
+// outgoingUpTo returns the number of messages before the first hole that is not
+// settled, and the position up to which there is none.
+func outgoingUpTo(page []store.Outgoing, after, settled int64) (certain int, next int64) {
+	for i := range page {
+		position := page[i].Position
+		if position > after+1 && position > settled+1 {
+			return i, after
+		}
+		after = position
+	}
+	return len(page), after
+}
+
+const dequeueSQL = `
+WITH gone AS (DELETE FROM {schema}.outbox WHERE position = ANY ($1::bigint[]))
+INSERT INTO {schema}.published AS p (place, topic, position, event_id, token, floor, confirmed_at)
+SELECT *, clock_timestamp() FROM unnest($2::text[], $3::text[], $4::bigint[], $5::text[], $6::text[], $7::bigint[])
+ON CONFLICT (place) DO UPDATE SET topic = excluded.topic, position = excluded.position, event_id = excluded.event_id,
+	token = excluded.token, floor = excluded.floor, confirmed_at = excluded.confirmed_at`
 
 // MarkPublished implements [store.Outbox].
-func (s *Store) MarkPublished(ctx context.Context, positions []int64) error {
-	if len(positions) == 0 {
+func (s *Store) MarkPublished(ctx context.Context, positions []int64, last []store.Published) error {
+	if len(positions) == 0 && len(last) == 0 {
 		return ctx.Err()
 	}
-	if _, err := s.pool.Exec(ctx, s.statements.dequeue, positions); err != nil {
+	if positions == nil {
+		positions = []int64{}
+	}
+	places, topics, ids, tokens := make([]string, len(last)), make([]string, len(last)), make([]string, len(last)), make([]string, len(last))
+	at, floors := make([]int64, len(last)), make([]int64, len(last))
+	for i, l := range last {
+		places[i], topics[i], at[i], ids[i], tokens[i], floors[i] = l.Place, l.Topic, l.Position, l.EventID, l.Token, l.Floor
+	}
+	if _, err := s.pool.Exec(ctx, s.statements.dequeue, positions, places, topics, at, ids, tokens, floors); err != nil {
 		return fmt.Errorf("take %d messages off the outbox: %w", len(positions), err)
 	}
 	return nil
 }
 
-const republishSQL = `
-INSERT INTO {schema}.outbox (position) SELECT position FROM {schema}.event_store WHERE position > $1
-ON CONFLICT (position) DO NOTHING`
+const publishedSQL = `
+SELECT place, topic, position, event_id, token, floor, confirmed_at FROM {schema}.published ORDER BY place`
 
-// Republish implements [store.Outbox].
-func (s *Store) Republish(ctx context.Context, after int64) (int64, error) {
-	tag, err := s.pool.Exec(ctx, s.statements.republish, after)
+// Published implements [store.Outbox].
+func (s *Store) Published(ctx context.Context) ([]store.Published, error) {
+	rows, err := s.pool.Query(ctx, s.statements.published)
 	if err != nil {
-		return 0, fmt.Errorf("put messages after %d into the outbox: %w", after, err)
+		return nil, fmt.Errorf("read what was published last: %w", err)
 	}
-	return tag.RowsAffected(), nil
+	all, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (p store.Published, err error) {
+		err = row.Scan(&p.Place, &p.Topic, &p.Position, &p.EventID, &p.Token, &p.Floor, &p.Time)
+		p.Time = p.Time.UTC()
+		return p, err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read what was published last: %w", err)
+	}
+	return all, nil
 }

@@ -22,21 +22,22 @@ func BenchmarkOutboxUnderHeldSnapshot(b *testing.B) {
 			}
 			const n = 500
 			var last time.Duration
-			published := 0
+			published, after := 0, int64(0)
 			for b.Loop() {
 				if _, err := s.Append(b.Context(), stream, store.Any, events(n)); err != nil {
 					b.Fatal(err)
 				}
 				start := time.Now()
-				page, err := s.Unpublished(b.Context(), n)
+				page, next, err := s.Unpublished(b.Context(), after, n)
 				if err != nil || len(page) != n {
 					b.Fatal(len(page), err)
 				}
+				after = next
 				positions := make([]int64, n)
 				for i := range page {
 					positions[i] = page[i].Position
 				}
-				if err := s.MarkPublished(b.Context(), positions); err != nil {
+				if err := s.MarkPublished(b.Context(), positions, nil); err != nil {
 					b.Fatal(err)
 				}
 				last = time.Since(start)

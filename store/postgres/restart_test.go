@@ -96,7 +96,7 @@ func TestRestart(t *testing.T) {
 			t.Errorf("stream %d: %d events, %d were acknowledged", w, got, version)
 		}
 	}
-	if page, err := s.Unpublished(t.Context(), 1<<30); err != nil || len(page) != len(log) {
+	if page, _, err := s.Unpublished(t.Context(), 0, 1<<30); err != nil || len(page) != len(log) {
 		t.Errorf("%d events in the outbox of %d, error %v", len(page), len(log), err)
 	}
 }

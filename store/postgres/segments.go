@@ -6,62 +6,41 @@ import (
 	"github.com/eventus-go/eventus/store"
 )
 
-// segmentColumns are the segments of a consumer, an array for each column.
-type segmentColumns struct {
+// segmentArrays are the segments of a consumer, an array for each column.
+type segmentArrays struct {
 	positions, trying, tries, epochs []int64
 	eventIDs, forked, owners         []string
 	leases                           []*time.Time
 }
 
-func (c *segmentColumns) add(s store.Segment) {
+func (c *segmentArrays) add(s store.Segment) {
 	c.positions, c.eventIDs = append(c.positions, s.Position), append(c.eventIDs, s.EventID)
 	c.trying, c.tries = append(c.trying, s.Trying), append(c.tries, int64(s.Tries))
 	c.forked = append(c.forked, anyText(s.Forked))
 	c.owners, c.epochs, c.leases = append(c.owners, s.Owner), append(c.epochs, s.Epoch), append(c.leases, timeOrNull(s.LeaseUntil))
 }
 
-func (c *segmentColumns) rows() []store.Segment {
-	var rows []store.Segment
-	for i := range c.positions {
-		rows = append(rows, store.Segment{
-			Progress: store.Progress{
-				Position: c.positions[i], EventID: c.eventIDs[i], Trying: c.trying[i], Tries: int(c.tries[i]), Forked: c.forked[i],
-			},
-			Owner: c.owners[i], Epoch: c.epochs[i], LeaseUntil: zeroTime(c.leases[i]),
-		})
-	}
-	return rows
-}
-
-// memberColumns are the members of a consumer, an array for each column.
-type memberColumns struct {
+// memberArrays are the members of a consumer, an array for each column.
+type memberArrays struct {
 	names, programs []string
 	untils          []*time.Time
 }
 
-func (c *memberColumns) add(m store.Member) {
+func (c *memberArrays) add(m store.Member) {
 	c.names, c.programs, c.untils = append(c.names, m.Name), append(c.programs, anyText(m.Program)), append(c.untils, timeOrNull(m.Until))
-}
-
-func (c *memberColumns) rows() []store.Member {
-	var rows []store.Member
-	for i := range c.names {
-		rows = append(rows, store.Member{Name: c.names[i], Program: c.programs[i], Until: zeroTime(c.untils[i])})
-	}
-	return rows
 }
 
 // consumerArgs are the arguments of createConsumerSQL and saveConsumerSQL.
 func consumerArgs(c store.Consumer) []any {
 	// Nil is NULL, which is no array.
-	segments := segmentColumns{
+	segments := segmentArrays{
 		positions: []int64{}, trying: []int64{}, tries: []int64{}, epochs: []int64{},
 		eventIDs: []string{}, forked: []string{}, owners: []string{}, leases: []*time.Time{},
 	}
 	for _, s := range c.Segments {
 		segments.add(s)
 	}
-	members := memberColumns{names: []string{}, programs: []string{}, untils: []*time.Time{}}
+	members := memberArrays{names: []string{}, programs: []string{}, untils: []*time.Time{}}
 	for _, m := range c.Members {
 		members.add(m)
 	}

@@ -9,18 +9,20 @@ import (
 // statements are the store's statements with the name of its schema in them: no
 // search_path, which is a session's, can lead them elsewhere.
 type statements struct {
-	append, appendOne, version         string
-	read, readAll, logHead, timesAfter string
-	holders, holdup                    string
-	unpublished, dequeue, republish    string
-	readSnapshot, writeSnapshot        string
-	shareConsumer, ownConsumer         string
-	lockMarks, marks, setMarks         string
+	append, appendOne, version          string
+	read, readAll, logHead, timesAfter  string
+	holders, holdup                     string
+	unpublished, last, dequeue          string
+	published, refuse, readmit, refused string
+	readSnapshot, writeSnapshot         string
+	shareConsumer, ownConsumer          string
+	lockMarks, marks, setMarks          string
 	inboxStatements
 	park, parked, unpark, parkedStreams string
 	lease, endLease                     string
 
-	allConsumers, someConsumers                 string
+	allConsumers, allSegments, allMembers       string
+	someConsumers, someSegments, someMembers    string
 	createConsumer, lockConsumer, saveConsumer  string
 	renameConsumer, deleteConsumer              string
 	lockSegments, deleteSegments, deleteMembers string
@@ -42,7 +44,8 @@ func newStatements(schema string) statements {
 		append: in(appendSQL), appendOne: in(appendOneSQL), version: in(versionSQL),
 		read: in(readSQL), readAll: in(readAllSQL), logHead: in(logHeadSQL), timesAfter: in(timesAfterSQL),
 		holders: in(holdersSQL), holdup: in(holdupSQL),
-		unpublished: in(unpublishedSQL), dequeue: in(dequeueSQL), republish: in(republishSQL),
+		unpublished: in(unpublishedSQL), last: in(lastSQL), dequeue: in(dequeueSQL), published: in(publishedSQL),
+		refuse: in(refuseSQL), readmit: in(readmitSQL), refused: in(refusedSQL),
 		readSnapshot: in(readSnapshotSQL), writeSnapshot: in(writeSnapshotSQL),
 		shareConsumer: shareConsumerSQL, ownConsumer: ownConsumerSQL,
 		lockMarks: in(lockMarksSQL), marks: in(marksSQL), setMarks: in(setMarksSQL),
@@ -50,7 +53,8 @@ func newStatements(schema string) statements {
 		park:            in(parkSQL), parked: in(parkedSQL), unpark: in(unparkSQL), parkedStreams: in(parkedStreamsSQL),
 		lease: in(leaseSQL), endLease: in(endLeaseSQL),
 
-		allConsumers: in(allConsumersSQL), someConsumers: in(someConsumersSQL),
+		allConsumers: in(allConsumersSQL), allSegments: in(allSegmentsSQL), allMembers: in(allMembersSQL),
+		someConsumers: in(someConsumersSQL), someSegments: in(someSegmentsSQL), someMembers: in(someMembersSQL),
 		createConsumer: in(createConsumerSQL), lockConsumer: in(lockConsumerSQL), saveConsumer: in(saveConsumerSQL),
 		renameConsumer: in(renameConsumerSQL), deleteConsumer: in(deleteConsumerSQL),
 		lockSegments: in(lockSegmentsSQL), deleteSegments: in(deleteSegmentsSQL), deleteMembers: in(deleteMembersSQL),

@@ -14,7 +14,7 @@ import (
 
 const (
 	// rollbackTimeout bounds a rollback, which must not hang on the context that
-	// has ended, and a cancel request.
+	// has ended.
 	rollbackTimeout = 5 * time.Second
 
 	// idleMargin is how much later than its client the server ends a transaction:
@@ -39,14 +39,19 @@ func begin(ctx context.Context, conn *pgx.Conn) (pgx.Tx, error) {
 // methods can be used inside f; they take a connection of their own and do not
 // see what tx has written. See [Store.WithTx] for appends.
 //
-// Commit and Rollback of tx do nothing but make InTx fail and roll back: the
-// transaction is not f's to end.
+// The transaction is not f's to end. Commit and Rollback of tx return an error,
+// and InTx then rolls back and returns an error that is not [Store.Transient].
 //
-// When ctx ends while f runs, InTx closes the connection, and the server cancels
-// the statement that runs in tx and rolls back. InTx still returns only when f
-// has returned. If ctx has a deadline, the server ends the session by itself a
-// second later (idle_in_transaction_session_timeout), so that a process that is
-// stopped between two statements, or whose host is gone, does not keep its locks.
+// When ctx ends while f runs, InTx closes the connection, so that the server
+// cancels the statement that runs in tx and rolls back. InTx still returns only
+// after f has returned.
+//
+// If ctx has a deadline, the server does the same by itself: it ends a session
+// that waits for the next statement of f for longer than the time left at the
+// beginning and a second (idle_in_transaction_session_timeout). So a process that
+// is stopped, or whose host is gone, keeps its locks for that time only. The
+// setting does not cover a process that is stopped while it writes a pipelined
+// batch to the connection.
 func (s *Store) InTx(ctx context.Context, f func(ctx context.Context, tx pgx.Tx) error) error {
 	conn, err := s.pool.Acquire(ctx)
 	if err != nil {
@@ -86,13 +91,10 @@ func closeAtEnd(ctx context.Context, conn *pgconn.PgConn) (stop func() bool) {
 	closed := make(chan struct{})
 	stopped := context.AfterFunc(ctx, func() {
 		// The connection of the network, because nothing else of pgx may be used
-		// while f uses it.
+		// while f uses it. When that breaks under a statement, pgx has the server
+		// cancel the statement.
 		_ = conn.Conn().Close()
 		close(closed)
-		// The server does not look at the connection while a statement runs.
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), rollbackTimeout)
-		defer cancel()
-		_ = conn.CancelRequest(ctx)
 	})
 	return sync.OnceValue(func() bool {
 		if stopped() {

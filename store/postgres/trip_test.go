@@ -105,10 +105,12 @@ func TestRoundTrips(t *testing.T) {
 			return err
 		}},
 		{"a page of the outbox", 1, func(ctx context.Context) error {
-			_, err := s.Unpublished(ctx, 5)
+			_, _, err := s.Unpublished(ctx, 0, 5)
 			return err
 		}},
-		{"marking it", 1, func(ctx context.Context) error { return s.MarkPublished(ctx, []int64{1, 2}) }},
+		{"marking it", 1, func(ctx context.Context) error {
+			return s.MarkPublished(ctx, []int64{1, 2}, []store.Published{{Place: "p"}})
+		}},
 		{"a transaction with marks read and set", 4, func(ctx context.Context) error {
 			return s.InTx(ctx, func(ctx context.Context, tx pgx.Tx) error {
 				marks, err := s.Marks(ctx, tx, "c", []store.Stream{stream, {}})

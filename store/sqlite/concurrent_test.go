@@ -73,13 +73,14 @@ func TestInTx(t *testing.T) {
 		s, _ := openStore(t, filepath.Join(t.TempDir(), "a.db"))
 		err := s.InTx(t.Context(), func(ctx context.Context, _ *sql.Tx) error {
 			_, appending := s.Append(ctx, stream, store.Any, events(1))
-			_, republishing := s.Republish(ctx, 0)
+			_, readmitting := s.Readmit(ctx, true)
 			_, requesting := s.AddRequest(ctx, store.Request{Consumer: board, Action: store.Pause})
 			for name, err := range map[string]error{
 				"Append":        appending,
-				"Republish":     republishing,
 				"AddRequest":    requesting,
-				"MarkPublished": s.MarkPublished(ctx, []int64{1}),
+				"Readmit":       readmitting,
+				"Refuse":        s.Refuse(ctx, 1, "e", 0),
+				"MarkPublished": s.MarkPublished(ctx, []int64{1}, nil),
 				"WriteSnapshot": s.WriteSnapshot(ctx, store.Snapshot{Stream: stream, Version: 1, ContentType: "c"}),
 				"InTx":          s.InTx(ctx, func(context.Context, *sql.Tx) error { return nil }),
 			} {

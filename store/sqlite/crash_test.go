@@ -99,7 +99,7 @@ func checkCrash(t *testing.T, path string, said report) {
 			t.Errorf("%s: version %d was acknowledged, %d is the last", stream, version, streams[stream])
 		}
 	}
-	outbox, err := s.Unpublished(t.Context(), 1<<30)
+	outbox, _, err := s.Unpublished(t.Context(), 0, 1<<30)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -145,18 +145,19 @@ func TestCrashChild(t *testing.T) {
 			}
 		}()
 	}
-	for {
-		page, err := s.Unpublished(t.Context(), 3)
+	for after := int64(0); ; {
+		page, next, err := s.Unpublished(t.Context(), after, 3)
 		if err != nil {
 			panic(err)
 		}
 		for _, m := range page {
 			say("marking", "-", m.Position)
-			if err := s.MarkPublished(t.Context(), []int64{m.Position}); err != nil {
+			if err := s.MarkPublished(t.Context(), []int64{m.Position}, nil); err != nil {
 				panic(err)
 			}
 			say("marked", "-", m.Position)
 		}
+		after = next
 	}
 }
 

@@ -8,9 +8,9 @@ import (
 )
 
 // plans is how SQLite runs each query of the hot paths: by an index, without a
-// table scan and, but for lists of consumers, without a sort. What is scanned are
-// the statement's own arguments (json_each), the one snapshot, and the tables that
-// are asked for whole.
+// table scan and, except for lists of consumers, without a sort. What is scanned
+// are the statement's own arguments (json_each), the one snapshot, the tables that
+// are asked for whole, and the refused messages, which have an index of their own.
 var plans = []struct{ name, query, plan string }{
 	{"lock", lockSQL, `
 		SEARCH outbox USING INTEGER PRIMARY KEY (rowid=?)`},
@@ -26,13 +26,25 @@ var plans = []struct{ name, query, plan string }{
 		SEARCH event_store USING INTEGER PRIMARY KEY (rowid>?)`},
 	{"unpublished", unpublishedSQL, `
 		SEARCH outbox USING INTEGER PRIMARY KEY (rowid>?)
-		SEARCH event_store USING INTEGER PRIMARY KEY (rowid=?)`},
+		SEARCH e USING INTEGER PRIMARY KEY (rowid=?)
+		CORRELATED SCALAR SUBQUERY 2
+		SEARCH r USING INDEX outbox_refused (refused_category=? AND refused_stream_id=? AND position<?)
+		CORRELATED SCALAR SUBQUERY 1
+		SEARCH p USING INDEX sqlite_autoindex_event_store_1 (category=? AND stream_id=? AND version=?)`},
 	{"mark published", dequeueSQL, `
 		SEARCH outbox USING INTEGER PRIMARY KEY (rowid=?)
 		LIST SUBQUERY 1
 		SCAN json_each VIRTUAL TABLE INDEX 1:`},
-	{"republish", republishSQL, `
-		SEARCH event_store USING INTEGER PRIMARY KEY (rowid>?)`},
+	{"last position", lastSQL, `
+		SEARCH event_store`},
+	{"keep what was published last", keepSQL, ``},
+	{"refuse", refuseSQL, `
+		SEARCH outbox USING INTEGER PRIMARY KEY (rowid=?)
+		SEARCH e USING INTEGER PRIMARY KEY (rowid=?)`},
+	{"due for another attempt", dueSQL, `
+		SEARCH outbox USING INDEX outbox_refused`},
+	{"readmit", readmitSQL, `
+		SCAN outbox USING INDEX outbox_refused`},
 	{"read snapshot", readSnapshotSQL, `
 		COMPOUND QUERY
 		LEFT-MOST SUBQUERY

@@ -1,6 +1,7 @@
 package sqlite
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"database/sql/driver"
@@ -21,10 +22,10 @@ import (
 // statement that f runs with another context than its own is not interrupted.
 //
 // SQLite rolls the whole transaction back when a context interrupts a statement
-// that writes. When that is a shorter context made by f, tx does not know it, and
-// what f writes after that commits at once, by itself. So f must return the error
-// of such a statement. When it does not, the store's methods that write refuse
-// tx, and InTx returns an error.
+// that writes. When that is not f's own context but a shorter one, tx does not
+// know it, and what f writes after that commits at once, by itself. So f must
+// return the error of such a statement. When it does not, the store's methods
+// that write refuse tx, and InTx returns an error.
 func (s *Store) InTx(ctx context.Context, f func(ctx context.Context, tx *sql.Tx) error) error {
 	if err := s.takeTurn(ctx); err != nil {
 		return err
@@ -46,7 +47,7 @@ func (s *Store) InTx(ctx context.Context, f func(ctx context.Context, tx *sql.Tx
 	stop := context.AfterFunc(ctx, end)
 	defer stop()
 	if _, err := tx.ExecContext(inner, beginTxSQL); err != nil {
-		return fmt.Errorf("begin savepoint of the transaction: %w", err)
+		return fmt.Errorf("begin savepoint of the transaction: %w", cmp.Or(ctx.Err(), err))
 	}
 	if err := f(inner, tx); err != nil {
 		return err

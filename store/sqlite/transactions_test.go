@@ -42,6 +42,14 @@ func wantUsers(t *testing.T, db *sql.DB, want string) {
 	}
 }
 
+// wantNoConnection checks that every connection is back in the pool.
+func wantNoConnection(t *testing.T, db *sql.DB) {
+	t.Helper()
+	if n := db.Stats().InUse; n != 0 {
+		t.Errorf("%d connections are still in use", n)
+	}
+}
+
 func TestInTxAfterTheEndOfItsContext(t *testing.T) {
 	t.Run("a handler that hangs neither keeps the lock nor can write, and its end takes nobody's turn", func(t *testing.T) {
 		s, db := openImpatient(t)
@@ -74,6 +82,7 @@ func TestInTxAfterTheEndOfItsContext(t *testing.T) {
 			t.Fatal(err)
 		}
 		wantUsers(t, db, "kept")
+		wantNoConnection(t, db)
 	})
 	t.Run("the next writer does not start before the rollback is done", func(t *testing.T) {
 		s, db := openImpatient(t)
@@ -136,7 +145,7 @@ func TestInTxAfterTheEndOfItsContext(t *testing.T) {
 		}
 	})
 	t.Run("a write that the end interrupts gives its turn back after its rollback", func(t *testing.T) {
-		s, _ := openImpatient(t)
+		s, db := openImpatient(t)
 		if _, err := s.Append(t.Context(), stream, store.Any, events(1)); err != nil {
 			t.Fatal(err)
 		}
@@ -144,10 +153,11 @@ func TestInTxAfterTheEndOfItsContext(t *testing.T) {
 			ctx, cancel := context.WithTimeout(t.Context(), time.Duration(rand.IntN(200))*time.Microsecond)
 			_ = s.WriteSnapshot(ctx, store.Snapshot{Stream: stream, Version: 1, ContentType: "c"})
 			cancel()
-			if err := s.MarkPublished(t.Context(), []int64{7}); err != nil {
+			if err := s.MarkPublished(t.Context(), []int64{7}, nil); err != nil {
 				t.Fatalf("the next write: %v", err)
 			}
 		}
+		wantNoConnection(t, db)
 	})
 }
 
@@ -184,13 +194,24 @@ func TestContextOfATransaction(t *testing.T) {
 			child, cancel := context.WithCancel(ctx)
 			defer cancel()
 			<-child.Done()
-			if err := addUser(t.Context(), tx, "late"); !errors.Is(err, sql.ErrTxDone) {
-				t.Errorf("it ended before the transaction refused statements: error %v", err)
-			}
 			return child.Err()
 		})
 		if err != context.DeadlineExceeded {
 			t.Errorf("got error %v, want context.DeadlineExceeded", err)
+		}
+	})
+	t.Run("it ends with its parent, but not before the transaction refuses statements", func(t *testing.T) {
+		for range 1000 {
+			parent, cancel := context.WithCancel(t.Context())
+			_ = s.InTx(parent, func(ctx context.Context, tx *sql.Tx) error {
+				go cancel()
+				for ctx.Err() == nil { // waiting for Done would take longer than what is looked for
+				}
+				if _, err := tx.Exec("SELECT 1"); !errors.Is(err, sql.ErrTxDone) {
+					t.Errorf("a statement after the end: error %v, want sql.ErrTxDone", err)
+				}
+				return nil
+			})
 		}
 	})
 }

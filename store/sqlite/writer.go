@@ -11,7 +11,7 @@ import (
 // txKey marks the context of a running transaction of the store.
 type txKey struct{ *Store }
 
-var errInside = errors.New("the context belongs to a transaction of this store, for whose end the call would wait for ever: " +
+var errInside = errors.New("the context belongs to a transaction of this store, and the call would wait for that to end: " +
 	"append through WithTx(tx), and do the rest after the commit")
 
 // checkOutside refuses a call that would wait for a transaction that waits for

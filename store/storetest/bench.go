@@ -87,15 +87,17 @@ func benchOutbox[Tx any](b *testing.B, open func(testing.TB) Backend[Tx]) {
 	b.Run("outbox cycle of 100", func(b *testing.B) {
 		backend := mustOpen(b, open)
 		batch := payloads(100)
+		after := int64(0)
 		rate(b, 100, func() error {
 			if _, err := backend.Append(b.Context(), product, store.Any, batch); err != nil {
 				return err
 			}
-			page, err := backend.Unpublished(b.Context(), 100)
+			page, next, err := backend.Unpublished(b.Context(), after, 100)
 			if err != nil {
 				return err
 			}
-			return backend.MarkPublished(b.Context(), positions(page))
+			after = next
+			return backend.MarkPublished(b.Context(), positions(messagesOf(page)), nil)
 		})
 	})
 }

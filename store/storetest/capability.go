@@ -21,6 +21,7 @@ type subject[Tx any] struct {
 	store.Consumers[Tx]
 	store.Watcher
 	store.Leases
+	store.Identity
 	Backend[Tx]
 }
 
@@ -64,6 +65,7 @@ func mustBeSubject[Tx any](t testing.TB, backend Backend[Tx]) subject[Tx] {
 	b.Consumers, _ = backend.Store.(store.Consumers[Tx])
 	b.Watcher, _ = backend.Store.(store.Watcher)
 	b.Leases, _ = backend.Store.(store.Leases)
+	b.Identity, _ = backend.Store.(store.Identity)
 	if b.Inbox != nil && (b.Put == nil || b.Get == nil) {
 		t.Fatalf("%T has an inbox, and Backend.Put or Backend.Get is nil: without them nobody sees whether a handler's writes commit with its mark", b.Store)
 	}
@@ -105,6 +107,8 @@ func capabilities[Tx any](b subject[Tx]) []capability {
 			"an idle relay in the same process finds an append by its next poll only"},
 		{"store.Leases", b.Leases != nil, reflect.TypeFor[store.Leases](),
 			"nothing keeps relays in two processes from publishing at once"},
+		{"store.Identity", b.Identity != nil, reflect.TypeFor[store.Identity](),
+			"nothing keeps another store from publishing to its topics, and readers cannot tell its events from that one's"},
 		{"Backend.Rewind", b.Rewind != nil || b.Snapshots == nil, nil,
 			"that no snapshot of lost events is used is not tested"},
 		{"Backend.Reopen", b.Reopen != nil, nil,

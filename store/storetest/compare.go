@@ -14,7 +14,7 @@ func (m *machine[Tx]) compare(t *rapid.T) {
 		equal(t, "log", mustReadAll(t, m.b.Log), m.model.log)
 	}
 	if m.b.Outbox != nil {
-		equal(t, "outbox", mustUnpublished(t, m.b), m.model.unpublished(all))
+		equal(t, "outbox", mustLook(t, m.b, 0, all), m.model.unpublished(0, all))
 	}
 	if m.b.Snapshots != nil {
 		m.compareSnapshots(t)
@@ -22,6 +22,9 @@ func (m *machine[Tx]) compare(t *rapid.T) {
 	if m.b.Inbox != nil {
 		m.compareCommitted(t)
 		mustInTx(t, m.b, func(ctx context.Context, tx Tx) error { return m.compareInbox(ctx, t, tx) })
+	}
+	if m.b.Consumers != nil {
+		m.compareConsumers(t)
 	}
 }
 

@@ -116,8 +116,8 @@ func clock[Tx any](t tester, b subject[Tx]) time.Time {
 	return now
 }
 
-// between checks that got is later than from and earlier than to by the same
-// duration, or as late as one of them.
+// between checks that got is in UTC and lies between from and to, both moved by
+// the same duration.
 func between(t tester, what string, got, from, to time.Time, by time.Duration) {
 	t.Helper()
 	if got.Before(from.Add(by)) || got.After(to.Add(by)) {

@@ -46,9 +46,12 @@ func calls[Tx any](b subject[Tx], ctx context.Context, position int64) map[strin
 		methods["TimesAfter"] = func() error { _, err := b.Log.TimesAfter(ctx, []int64{0}); return err }
 	}
 	if b.Outbox != nil {
-		methods["Unpublished"] = func() error { _, err := b.Unpublished(ctx, 1); return err }
-		methods["MarkPublished"] = func() error { return b.MarkPublished(ctx, []int64{position}) }
-		methods["Republish"] = func() error { _, err := b.Republish(ctx, 0); return err }
+		methods["Unpublished"] = func() error { _, _, err := b.Unpublished(ctx, 0, 1); return err }
+		methods["MarkPublished"] = func() error { return b.MarkPublished(ctx, []int64{position}, nil) }
+		methods["Published"] = func() error { _, err := b.Published(ctx); return err }
+		methods["Refuse"] = func() error { return b.Refuse(ctx, position, "too large", 1) }
+		methods["Readmit"] = func() error { _, err := b.Readmit(ctx, true); return err }
+		methods["Refused"] = func() error { _, err := b.Refused(ctx, 0, 1); return err }
 	}
 	if b.Snapshots != nil {
 		methods["ReadSnapshot"] = func() error { _, _, err := b.ReadSnapshot(ctx, product, 1, 1); return err }
@@ -72,8 +75,11 @@ func calls[Tx any](b subject[Tx], ctx context.Context, position int64) map[strin
 			return err
 		}
 	}
+	if b.Identity != nil {
+		methods["History"] = func() error { _, err := b.History(ctx); return err }
+	}
 	if b.Leases != nil {
-		methods["Lease"] = func() error { _, err := b.Lease(ctx, "relay", "a", 1<<40); return err }
+		methods["Acquire"] = func() error { _, err := b.Acquire(ctx, "relay", "a", 1<<40); return err }
 		methods["Release"] = func() error { return b.Release(ctx, "relay", "a") }
 	}
 	return methods

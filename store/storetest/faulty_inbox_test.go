@@ -150,4 +150,6 @@ func (hopeful) Transient(err error) bool { return err != nil }
 
 type generous struct{ *memory.Store }
 
-func (generous) Lease(context.Context, string, string, time.Duration) (bool, error) { return true, nil }
+func (generous) Acquire(context.Context, string, string, time.Duration) (bool, error) {
+	return true, nil
+}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"runtime"
 	"sync"
+	"time"
 
 	"github.com/eventus-go/eventus/store"
 	"github.com/eventus-go/eventus/store/memory"
@@ -21,43 +22,136 @@ func (s lostRow) Append(ctx context.Context, stream store.Stream, expected store
 	if err != nil {
 		return 0, err
 	}
-	return version, s.MarkPublished(ctx, []int64{last[0].Position})
+	return version, s.MarkPublished(ctx, []int64{last[0].Position}, nil)
 }
 
 // cursor remembers the highest position that was published.
 type cursor struct{ *memory.Store }
 
-func (s cursor) MarkPublished(ctx context.Context, positions []int64) error {
+func (s cursor) MarkPublished(ctx context.Context, positions []int64, last []store.Published) error {
 	var all []int64
 	for _, p := range positions {
 		for q := int64(1); q <= min(p, store.MaxEvents); q++ {
 			all = append(all, q)
 		}
 	}
-	return s.Store.MarkPublished(ctx, all)
+	return s.Store.MarkPublished(ctx, all, last)
 }
 
 // lateRow gives what lies behind a row before the row itself, which a cursor
 // then passes.
 type lateRow struct {
-	cursor
+	*memory.Store
 	late sync.Map // of positions
 }
 
-func (s *lateRow) Unpublished(ctx context.Context, limit int) ([]store.Message, error) {
-	page, err := s.Store.Unpublished(ctx, limit)
+func (s *lateRow) Unpublished(ctx context.Context, after int64, limit int) ([]store.Outgoing, int64, error) {
+	page, next, err := s.Store.Unpublished(ctx, after, limit)
 	if len(page) < 2 {
-		return page, err
+		return page, next, err
 	}
 	if _, committed := s.late.LoadOrStore(page[0].Position, true); !committed {
 		page = page[1:]
 	}
+	return page, next, err
+}
+
+// fromTheFront does not look at where the page begins.
+type fromTheFront struct{ *memory.Store }
+
+func (s fromTheFront) Unpublished(ctx context.Context, after int64, limit int) ([]store.Outgoing, int64, error) {
+	page, next, err := s.Store.Unpublished(ctx, 0, limit)
+	return page, max(next, after), err
+}
+
+// stands has a next that follows the page, and nothing that was published.
+type stands struct{ *memory.Store }
+
+func (s stands) Unpublished(ctx context.Context, after int64, limit int) ([]store.Outgoing, int64, error) {
+	page, _, err := s.Store.Unpublished(ctx, after, limit)
+	if len(page) > 0 {
+		after = page[len(page)-1].Position
+	}
+	return page, after, err
+}
+
+// pagewise finds the event before only within the page.
+type pagewise struct{ *memory.Store }
+
+func (s pagewise) Unpublished(ctx context.Context, after int64, limit int) ([]store.Outgoing, int64, error) {
+	page, next, err := s.Store.Unpublished(ctx, after, limit)
+	last := make(map[store.Stream]string)
+	for i := range page {
+		page[i].Previous = last[page[i].Stream]
+		last[page[i].Stream] = page[i].ID
+	}
+	return page, next, err
+}
+
+type onePlace struct{ *memory.Store }
+
+func (s onePlace) Published(ctx context.Context) ([]store.Published, error) {
+	all, err := s.Store.Published(ctx)
+	return all[:min(1, len(all))], err
+}
+
+// refusesOne lets the later messages of a stream pass by the one that is refused.
+type refusesOne struct{ *memory.Store }
+
+func (s refusesOne) Unpublished(ctx context.Context, after int64, limit int) ([]store.Outgoing, int64, error) {
+	refused, err := s.Refused(ctx, 0, 1<<20)
+	if err != nil || len(refused) == 0 {
+		return s.Store.Unpublished(ctx, after, limit)
+	}
+	log, err := s.ReadAll(ctx, max(after, refused[0].Position), limit)
+	var page []store.Outgoing
+	for _, m := range log {
+		page = append(page, store.Outgoing{Message: m})
+	}
+	return page, 1 << 20, err
+}
+
+type firstError struct{ *memory.Store }
+
+func (s firstError) Refuse(ctx context.Context, position int64, reason string, pause time.Duration) error {
+	refused, err := s.Refused(ctx, position-1, 1)
+	if err != nil || len(refused) == 1 && refused[0].Position == position {
+		return err
+	}
+	return s.Store.Refuse(ctx, position, reason, pause)
+}
+
+type impetuous struct{ *memory.Store }
+
+func (s impetuous) Readmit(ctx context.Context, _ bool) (int64, error) {
+	return s.Store.Readmit(ctx, true)
+}
+
+// refusesAll does not look whether the message was published meanwhile.
+type refusesAll struct{ *memory.Store }
+
+func (s refusesAll) Refused(ctx context.Context, after int64, limit int) ([]store.Refused, error) {
+	page, err := s.Store.Refused(ctx, after, limit)
+	if len(page) > 0 || err != nil {
+		return page, err
+	}
+	log, err := s.ReadAll(ctx, after, 1)
+	for _, m := range log {
+		page = append(page, store.Refused{Message: m})
+	}
 	return page, err
 }
 
-type noRepublish struct{ *memory.Store }
+type oneHistory struct{ *memory.Store }
 
-func (noRepublish) Republish(context.Context, int64) (int64, error) { return 0, nil }
+func (oneHistory) History(context.Context) (string, error) {
+	return "00000000-0000-4000-8000-000000000000", nil
+}
+
+// volatile draws an id whenever it is asked.
+type volatile struct{ *memory.Store }
+
+func (volatile) History(ctx context.Context) (string, error) { return memory.New().History(ctx) }
 
 // lastSnapshot keeps one snapshot, by an upsert that compares nothing, or by a
 // read that compares and an upsert.

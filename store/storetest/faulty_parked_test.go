@@ -25,10 +25,10 @@ func (s keepsFirst) SetParked(ctx context.Context, tx *memory.Tx, p store.Parked
 	return s.Store.SetParked(ctx, tx, p, retryAfter)
 }
 
-// parksAnew removes a row and inserts it.
-type parksAnew struct{ *memory.Store }
+// parksAgain removes a row and inserts it.
+type parksAgain struct{ *memory.Store }
 
-func (s parksAnew) SetParked(ctx context.Context, tx *memory.Tx, p store.Parked, retryAfter time.Duration) error {
+func (s parksAgain) SetParked(ctx context.Context, tx *memory.Tx, p store.Parked, retryAfter time.Duration) error {
 	return cmp.Or(s.DeleteParked(ctx, tx, p.Consumer, p.Stream), s.Store.SetParked(ctx, tx, p, retryAfter))
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -98,14 +99,16 @@ func headClauses[Tx any]() []clause[Tx] {
 // settles asks for heads while writers append. What has a position up to that
 // of a settled head and is not committed at once has come too late.
 func settles[Tx any](t *testing.T, b subject[Tx]) {
-	const writers, appends = 6, 30
+	// The writers go on until the reader has looked often enough.
+	const writers, appends, enough, most = 6, 30, 10, 300
+	var looks atomic.Int64
 	written := make([]store.Stream, writers)
 	var reading, writing sync.WaitGroup
 	done := make(chan struct{})
 	for w := range written {
 		written[w] = store.Stream{Category: "product", ID: fmt.Sprint(w)}
 		writing.Go(func() {
-			for i := range appends {
+			for i := 0; i < appends || i < most && looks.Load() < enough; i++ {
 				if _, err := b.Append(t.Context(), written[w], store.Any, events(fmt.Sprintf("%d-%d", w, i), 1+i%3)); err != nil {
 					t.Errorf("append: %v", err)
 					return
@@ -135,6 +138,7 @@ func settles[Tx any](t *testing.T, b subject[Tx]) {
 				return
 			}
 			counts[head.Position] = n
+			looks.Add(1)
 		}
 	})
 	writing.Wait()

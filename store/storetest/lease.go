@@ -13,7 +13,7 @@ import (
 func leaseClauses[Tx any]() []clause[Tx] {
 	take := func(t *testing.T, l store.Leases, name, holder string, ttl time.Duration) bool {
 		t.Helper()
-		held, err := l.Lease(t.Context(), name, holder, ttl)
+		held, err := l.Acquire(t.Context(), name, holder, ttl)
 		if err != nil {
 			t.Fatalf("lease %s for %s: %v", name, holder, err)
 		}
@@ -48,7 +48,7 @@ func leaseClauses[Tx any]() []clause[Tx] {
 				var wg sync.WaitGroup
 				for holder := range 8 {
 					wg.Go(func() {
-						ok, err := b.Lease(t.Context(), fmt.Sprint(round), fmt.Sprint(holder), time.Hour)
+						ok, err := b.Acquire(t.Context(), fmt.Sprint(round), fmt.Sprint(holder), time.Hour)
 						if err != nil {
 							t.Error(err)
 						}

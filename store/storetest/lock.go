@@ -59,25 +59,31 @@ func lockClauses[Tx any]() []clause[Tx] {
 			equal(t, "consumers", len(mustList(t, b)), 10)
 		}},
 		{"LockConsumer waits for a transaction that has the lock, and then returns what it left", func(t *testing.T, b subject[Tx]) {
-			mustCreate(t, b, newConsumer(board, 2))
-			var left baton
-			takeTurns(t, b, func(ctx context.Context, tx Tx, _ int) error {
-				c, _, err := b.LockConsumer(ctx, tx, board)
-				if err != nil {
-					return err
-				}
-				if err := allAt(c, c.Rebuild); err != nil {
-					return err
-				}
-				n, err := left.next("the consumer", c.Rebuild)
-				if err != nil {
-					return err
-				}
-				c.Rebuild, c.Segments[0].Position, c.Segments[1].Epoch = n, n, n
-				c.Members = []store.Member{{Name: fmt.Sprint(n)}}
-				return b.SaveConsumer(ctx, tx, c)
-			})
-			equal(t, "changes", mustLock(t, b, board).Rebuild, 100)
+			for _, segments := range []int{0, 2} {
+				id := store.ConsumerID{Name: "board", Generation: segments}
+				mustCreate(t, b, newConsumer(id, segments))
+				var left baton
+				takeTurns(t, b, func(ctx context.Context, tx Tx, _ int) error {
+					c, _, err := b.LockConsumer(ctx, tx, id)
+					if err != nil {
+						return err
+					}
+					if err := allAt(c, c.Rebuild); err != nil {
+						return err
+					}
+					n, err := left.next("the consumer", c.Rebuild)
+					if err != nil {
+						return err
+					}
+					c.Rebuild = n
+					for i := range c.Segments {
+						c.Segments[i].Position = n
+					}
+					c.Members = []store.Member{{Name: fmt.Sprint(n)}}
+					return b.SaveConsumer(ctx, tx, c)
+				})
+				equal(t, "changes", mustLock(t, b, id).Rebuild, 100)
+			}
 		}},
 		{"Advance and LockConsumer wait for each other, and no position is lost by SaveConsumer", func(t *testing.T, b subject[Tx]) {
 			mustCreate(t, b, newConsumer(board, 2))
@@ -106,6 +112,30 @@ func lockClauses[Tx any]() []clause[Tx] {
 			c := mustLock(t, b, board)
 			equal(t, "position", c.Segments[1].Position, 75)
 			equal(t, "members", len(c.Members), 25)
+		}},
+		{"a RenameConsumer behind one that takes its new name is ErrConsumerExists, and renames when that one rolls back", func(t *testing.T, b subject[Tx]) {
+			for i, end := range []error{errHandler, nil} { // each round has a generation of its own
+				mine, yours := store.ConsumerID{Name: "mine", Generation: i}, store.ConsumerID{Name: "yours", Generation: i}
+				mustCreate(t, b, newConsumer(mine, 1), newConsumer(yours, 1))
+				behind(t, b, end, func(ctx context.Context, tx Tx) error {
+					return b.RenameConsumer(ctx, tx, mine, "taken")
+				}, func(ctx context.Context, tx Tx) error {
+					err := b.RenameConsumer(ctx, tx, yours, "taken")
+					if end == nil && !errors.Is(err, store.ErrConsumerExists) {
+						return fmt.Errorf("the rename to a name that was taken gives %v, want ErrConsumerExists", err)
+					}
+					if end == nil {
+						return nil
+					}
+					return err
+				})
+			}
+		}},
+		{"a call that waits for a lock of a consumer stops waiting when its context ends", func(t *testing.T, b subject[Tx]) {
+			request := fillLedger(t, b)
+			for _, name := range []string{"SaveConsumer", "Advance", "CreateConsumer", "FinishRequest", "DeleteParked"} {
+				stopsWaiting(t, b, name, func(ctx context.Context, tx Tx) error { return consumerChanges(b, tx, request)[name](ctx) })
+			}
 		}},
 		{"an Advance behind a transaction that takes the segment away loses its claim", func(t *testing.T, b subject[Tx]) {
 			for name, take := range map[string]func(ctx context.Context, tx Tx, c store.Consumer) error{
@@ -206,11 +236,11 @@ func lockClauses[Tx any]() []clause[Tx] {
 
 // allAt checks that everything that a turn saves is of one turn.
 func allAt(c store.Consumer, n int64) error {
-	member := "0"
-	if len(c.Members) > 0 {
-		member = c.Members[0].Name
+	ok := n == 0 && len(c.Members) == 0 || len(c.Members) == 1 && c.Members[0].Name == fmt.Sprint(n)
+	for _, segment := range c.Segments {
+		ok = ok && segment.Position == n
 	}
-	if c.Segments[0].Position != n || c.Segments[1].Epoch != n || member != fmt.Sprint(n) || len(c.Members) > 1 {
+	if !ok {
 		return fmt.Errorf("the parts of the consumer are of several transactions: %+v", c)
 	}
 	return nil

@@ -4,7 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"testing"
+	"time"
 
 	"github.com/eventus-go/eventus/store"
 	"pgregory.net/rapid"
@@ -16,6 +19,7 @@ import (
 func testModel[Tx any](t *testing.T, open func(t testing.TB) Backend[Tx]) {
 	rapid.Check(t, func(rt *rapid.T) {
 		m := &machine[Tx]{t: t, b: mustOpen(t, open), model: model{
+			refusals: make(map[int64]int), waiting: make(map[int64]bool),
 			snapshots: make(map[snapshotKey]keptSnapshot), values: make(map[string]string),
 		}}
 		rt.Repeat(m.operations())
@@ -34,7 +38,8 @@ func (m *machine[Tx]) operations() map[string]func(*rapid.T) {
 	if m.b.Outbox != nil {
 		ops["read a page of the outbox"] = m.unpublished
 		ops["mark published"] = m.markPublished
-		ops["republish"] = m.republish
+		ops["refuse"] = m.refuse
+		ops["readmit"] = m.readmit
 	}
 	if m.b.Rewind != nil {
 		ops["rewind"] = m.rewind
@@ -44,6 +49,10 @@ func (m *machine[Tx]) operations() map[string]func(*rapid.T) {
 	}
 	if m.b.Inbox != nil {
 		ops["transaction"] = m.transaction
+	}
+	if m.b.Consumers != nil {
+		ops["request"] = m.request
+		ops["transaction of consumers"] = m.consumerTransaction
 	}
 	return ops
 }
@@ -114,11 +123,8 @@ func (m *machine[Tx]) read(t *rapid.T) {
 
 func (m *machine[Tx]) unpublished(t *rapid.T) {
 	limit := rapid.IntRange(0, 10).Draw(t, "limit")
-	got, err := m.b.Unpublished(t.Context(), limit)
-	if err != nil {
-		t.Fatalf("read the outbox: %v", err)
-	}
-	equal(t, "page of the outbox", got, m.model.unpublished(limit))
+	after := rapid.SampledFrom(append(positions(m.model.log), 0)).Draw(t, "after")
+	equal(t, "page of the outbox", mustLook(t, m.b, after, limit), m.model.unpublished(after, limit))
 }
 
 func (m *machine[Tx]) markPublished(t *rapid.T) {
@@ -126,19 +132,38 @@ func (m *machine[Tx]) markPublished(t *rapid.T) {
 	for i, message := range m.model.log {
 		if rapid.Bool().Draw(t, "published") {
 			marked = append(marked, message.Position)
-			m.model.published[i] = true
+			m.model.markPublished(i)
 		}
 	}
 	mustPublish(t, m.b, marked...)
 }
 
-func (m *machine[Tx]) republish(t *rapid.T) {
-	after := rapid.SampledFrom(append(positions(m.model.log), 0)).Draw(t, "after")
-	n, err := m.b.Republish(t.Context(), after)
-	if err != nil {
-		t.Fatalf("republish after %d: %v", after, err)
+func (m *machine[Tx]) refuse(t *rapid.T) {
+	position := rapid.SampledFrom(append(positions(m.model.log), 0)).Draw(t, "position")
+	mustRefuse(t, m.b, position, "too large", time.Hour)
+	for i, message := range m.model.log {
+		if message.Position == position && !m.model.published[i] {
+			m.model.refusals[position]++
+			m.model.waiting[position] = true
+		}
 	}
-	equal(t, "messages put back", n, m.model.republish(after))
+}
+
+func (m *machine[Tx]) readmit(t *rapid.T) {
+	waiting := slices.Sorted(maps.Keys(m.model.waiting))
+	var got []int64
+	for _, r := range mustRefused(t, m.b, 0, all) {
+		got = append(got, r.Position)
+		equal(t, "attempts", r.Attempts, m.model.refusals[r.Position])
+	}
+	equal(t, "positions of refused messages", got, waiting)
+	var first int64
+	if len(waiting) > 0 {
+		first = waiting[0]
+	}
+	equal(t, "the first that was due", mustReadmit(t, m.b, false), 0)
+	equal(t, "the first of all", mustReadmit(t, m.b, true), first)
+	clear(m.model.waiting)
 }
 
 func (m *machine[Tx]) rewind(t *rapid.T) {

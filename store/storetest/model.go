@@ -2,6 +2,7 @@ package storetest
 
 import (
 	"cmp"
+	"maps"
 	"slices"
 
 	"github.com/eventus-go/eventus/store"
@@ -11,10 +12,13 @@ import (
 // Its positions are the places in log; the backend's own are looked up there.
 type model struct {
 	log       []store.Message
-	published []bool // parallel to log
+	published []bool         // parallel to log
+	refusals  map[int64]int  // attempts of refused messages, by position
+	waiting   map[int64]bool // positions of those that were not readmitted
 	snapshots map[snapshotKey]keptSnapshot
 	inbox     inboxModel
 	values    map[string]string // the handler's own writes
+	consumers consumerModel
 }
 
 type snapshotKey struct {
@@ -56,30 +60,32 @@ func (m *model) read(s store.Stream, after int64, limit int) []store.Message {
 	return page
 }
 
-func (m *model) unpublished(limit int) []store.Message {
-	var page []store.Message
+func (m *model) unpublished(after int64, limit int) []store.Outgoing {
+	var page []store.Outgoing
+	held := make(map[store.Stream]bool)
 	for i, message := range m.log {
-		if !m.published[i] && len(page) < limit {
-			page = append(page, message)
+		held[message.Stream] = held[message.Stream] || m.waiting[message.Position]
+		if message.Position > after && !m.published[i] && !held[message.Stream] && len(page) < limit {
+			page = append(page, store.Outgoing{
+				Message: message, Previous: m.eventID(message.Stream, message.Version-1), Attempts: m.refusals[message.Position],
+			})
 		}
 	}
 	return page
 }
 
-func (m *model) republish(after int64) (n int64) {
-	for i, message := range m.log {
-		if message.Position > after && m.published[i] {
-			m.published[i] = false
-			n++
-		}
-	}
-	return n
+func (m *model) markPublished(i int) {
+	m.published[i] = true
+	delete(m.waiting, m.log[i].Position)
+	delete(m.refusals, m.log[i].Position)
 }
 
 func (m *model) rewind(after int64) {
 	for i, message := range m.log {
 		if message.Position > after {
 			m.log, m.published = m.log[:i:i], m.published[:i:i]
+			maps.DeleteFunc(m.waiting, func(p int64, _ bool) bool { return p > after })
+			maps.DeleteFunc(m.refusals, func(p int64, _ int) bool { return p > after })
 			return
 		}
 	}
@@ -103,7 +109,7 @@ func (m *model) writeSnapshot(snap store.Snapshot) {
 
 // eventID returns the id of the event at a version, empty when there is none.
 func (m *model) eventID(s store.Stream, version int64) string {
-	if page := m.read(s, version-1, 1); len(page) == 1 {
+	if page := m.read(s, version-1, 1); version > 0 && len(page) == 1 {
 		return page[0].ID
 	}
 	return ""

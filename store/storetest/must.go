@@ -48,16 +48,38 @@ func mustReadAll(t tester, b store.Log) []store.Message {
 
 func mustUnpublished(t tester, b store.Outbox) []store.Message {
 	t.Helper()
-	messages, err := b.Unpublished(t.Context(), all)
+	return messagesOf(mustLook(t, b, 0, all))
+}
+
+// mustLook returns a page of the outbox.
+func mustLook(t tester, b store.Outbox, after int64, limit int) []store.Outgoing {
+	t.Helper()
+	page, next, err := b.Unpublished(t.Context(), after, limit)
 	if err != nil {
-		t.Fatalf("read the outbox: %v", err)
+		t.Fatalf("read the outbox after %d: %v", after, err)
+	}
+	for i := range page {
+		if last := page[i].Position; last <= after || last > next {
+			t.Fatalf("position %d in the page after %d, whose next is %d", last, after, next)
+		}
+	}
+	if next < after {
+		t.Fatalf("a look after %d goes on at %d", after, next)
+	}
+	return page
+}
+
+func messagesOf(page []store.Outgoing) []store.Message {
+	var messages []store.Message
+	for _, m := range page {
+		messages = append(messages, m.Message)
 	}
 	return messages
 }
 
 func mustPublish(t tester, b store.Outbox, positions ...int64) {
 	t.Helper()
-	if err := b.MarkPublished(t.Context(), positions); err != nil {
+	if err := b.MarkPublished(t.Context(), positions, nil); err != nil {
 		t.Fatalf("mark %v as published: %v", positions, err)
 	}
 }

@@ -21,7 +21,8 @@ var ids = []string{
 // weirdTexts are texts that some databases cannot carry.
 var weirdTexts = []string{"broken \xff UTF-8", "a NUL \x00 inside", "lines\r\n\tand 'quotes' \"🛒\"", ""}
 
-// mustBeLike checks that a store gave back a text, as far as it can.
+// mustBeLike checks that a store gave back a text, apart from characters that it
+// cannot carry.
 func mustBeLike(t tester, got, want string) {
 	t.Helper()
 	if want == weirdTexts[2] && got != want || len(got) < min(len(want), 10) || got[:min(len(want), 5)] != want[:min(len(want), 5)] {

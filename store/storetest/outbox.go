@@ -1,10 +1,12 @@
 package storetest
 
 import (
+	"fmt"
 	"math"
 	"slices"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/eventus-go/eventus/store"
 )
@@ -21,11 +23,7 @@ func outboxClauses[Tx any]() []clause[Tx] {
 			mustAppend(t, b, product, store.NoStream, events("a", 5)...)
 			want := mustRead(t, b, product)
 			for limit := -1; limit < 7; limit++ {
-				got, err := b.Unpublished(t.Context(), limit)
-				if err != nil {
-					t.Fatal(err)
-				}
-				equal(t, "page", got, want[:max(0, min(limit, 5))])
+				equal(t, "page", messagesOf(mustLook(t, b, 0, limit)), want[:max(0, min(limit, 5))])
 			}
 		}},
 		{"marking takes exactly the given positions off the outbox", func(t *testing.T, b subject[Tx]) {
@@ -46,24 +44,86 @@ func outboxClauses[Tx any]() []clause[Tx] {
 			mustAppend(t, b, product, 3, event("new"))
 			equal(t, "messages in the outbox", len(mustUnpublished(t, b)), 3)
 		}},
-		{"Republish puts back every message after a position and counts what it put back", func(t *testing.T, b subject[Tx]) {
+		{"a page of the outbox begins after a position, and the next one where it ends", func(t *testing.T, b subject[Tx]) {
 			mustAppend(t, b, product, store.NoStream, events("a", 6)...)
 			log := mustRead(t, b, product)
-			mustPublish(t, b, positions(log[:5])...)
-			for _, c := range []struct{ after, put int64 }{
-				{log[5].Position, 0}, {log[2].Position, 2}, {log[2].Position, 0}, {math.MaxInt64, 0}, {0, 3}, {math.MinInt64, 0},
-			} {
-				n, err := b.Republish(t.Context(), c.after)
-				if err != nil || n != c.put {
-					t.Fatalf("republish after %d: %d messages, error %v, want %d", c.after, n, err, c.put)
+			mustPublish(t, b, log[0].Position, log[3].Position)
+			equal(t, "page", messagesOf(mustLook(t, b, log[0].Position, all)), []store.Message{log[1], log[2], log[4], log[5]})
+			equal(t, "page", messagesOf(mustLook(t, b, log[2].Position, all)), log[4:])
+			var got []store.Message
+			for after := int64(math.MinInt64); ; {
+				page, next, err := b.Unpublished(t.Context(), after, 3)
+				if err != nil {
+					t.Fatal(err)
+				}
+				got = append(got, messagesOf(page)...)
+				if after = next; len(page) == 0 {
+					break
 				}
 			}
-			equal(t, "outbox", mustUnpublished(t, b), log)
-			mustPublish(t, b, positions(log)...)
-			equal(t, "outbox", mustUnpublished(t, b), []store.Message{})
+			equal(t, "outbox", got, []store.Message{log[1], log[2], log[4], log[5]})
 		}},
-		{"a relay that marks what it read loses and repeats nothing while writers append", drainsOnce[Tx]},
+		{"next passes what was published", func(t *testing.T, b subject[Tx]) {
+			mustAppend(t, b, product, store.NoStream, events("a", 6)...)
+			log := mustRead(t, b, product)
+			mustPublish(t, b, positions(log)...)
+			page, next, err := b.Unpublished(t.Context(), 0, all)
+			if err != nil || len(page) > 0 || next < log[5].Position {
+				t.Fatalf("%d messages, next %d, error %v, want next to be %d", len(page), next, err, log[5].Position)
+			}
+			mustAppend(t, b, product, 6, event("new"))
+			equal(t, "page", messagesOf(mustLook(t, b, next, all)), mustRead(t, b, product)[6:])
+		}},
+		{"a message of the outbox has the id of the event before in its stream", func(t *testing.T, b subject[Tx]) {
+			mustAppend(t, b, product, store.NoStream, events("a", 2)...)
+			mustAppend(t, b, other, store.NoStream, events("b", 2)...)
+			mustAppend(t, b, product, 2, event("c"))
+			log := mustRead(t, b, product)
+			mustPublish(t, b, log[0].Position, log[1].Position)
+			page := mustLook(t, b, 0, all)
+			got := []string{page[0].Previous, page[1].Previous, page[2].Previous}
+			equal(t, "ids", got, []string{"", mustRead(t, b, other)[0].ID, log[1].ID})
+		}},
+		{"what was published last is kept for each place", func(t *testing.T, b subject[Tx]) {
+			mustAppend(t, b, product, store.NoStream, events("a", 3)...)
+			log := mustRead(t, b, product)
+			keep := func(last ...store.Published) {
+				t.Helper()
+				if err := b.MarkPublished(t.Context(), []int64{log[0].Position}, last); err != nil {
+					t.Fatal(err)
+				}
+			}
+			p2 := store.Published{Place: "place 2", Topic: "product", Position: log[0].Position, EventID: log[0].ID, Token: "12", Floor: 7}
+			p1 := store.Published{Place: "place 1", Topic: "order", Position: log[1].Position, EventID: log[1].ID}
+			keep(p2, p1)
+			mustKeep(t, b, p1, p2)
+			p2.Position, p2.EventID, p2.Token, p2.Floor = log[2].Position, log[2].ID, "15", 0
+			keep(p2)
+			mustKeep(t, b, p1, p2)
+			mustPublish(t, b, log[1].Position)
+			mustKeep(t, b, p1, p2)
+			if b.Reopen != nil {
+				mustKeep(t, mustBeSubject(t, b.Reopen(t)), p1, p2)
+			}
+		}},
+		{"a relay that goes on at next loses and repeats nothing while writers append", drainsOnce[Tx]},
 	}
+}
+
+// mustKeep checks what Published gives.
+func mustKeep(t tester, b store.Outbox, want ...store.Published) {
+	t.Helper()
+	got, err := b.Published(t.Context())
+	if err != nil {
+		t.Fatalf("published: %v", err)
+	}
+	for i := range got {
+		if got[i].Time.Before(time.Unix(1, 0)) {
+			t.Fatalf("it was published at %v", got[i].Time)
+		}
+		got[i].Time = time.Time{}
+	}
+	equal(t, "published", got, want)
 }
 
 func drainsOnce[Tx any](t *testing.T, b subject[Tx]) {
@@ -72,18 +132,19 @@ func drainsOnce[Tx any](t *testing.T, b subject[Tx]) {
 	var writing, relay sync.WaitGroup
 	var sent []store.Message
 	relay.Go(func() {
+		after := int64(0)
 		for last := false; ; {
-			page, err := b.Unpublished(t.Context(), 16)
+			page, next, err := b.Unpublished(t.Context(), after, 16)
 			if err != nil {
 				t.Errorf("read the outbox: %v", err)
 				return
 			}
-			if err := b.MarkPublished(t.Context(), positions(page)); err != nil {
+			if err := b.MarkPublished(t.Context(), positions(messagesOf(page)), nil); err != nil {
 				t.Errorf("mark: %v", err)
 				return
 			}
-			sent = append(sent, page...)
-			if len(page) > 0 {
+			sent = append(sent, messagesOf(page)...)
+			if after = next; len(page) > 0 {
 				continue
 			}
 			if last {
@@ -96,10 +157,16 @@ func drainsOnce[Tx any](t *testing.T, b subject[Tx]) {
 			}
 		}
 	})
-	for range writers {
+	for w := range writers {
 		writing.Go(func() {
-			for range appends {
-				if _, err := b.Append(t.Context(), product, store.Any, events("e", 2)); err != nil {
+			// Two streams, of which one is shared: only in different streams does a
+			// smaller position commit after a greater one.
+			for i := range appends {
+				s := product
+				if i%2 == 0 {
+					s.ID = fmt.Sprint("own-", w)
+				}
+				if _, err := b.Append(t.Context(), s, store.Any, events("e", 2)); err != nil {
 					t.Errorf("append: %v", err)
 					return
 				}
@@ -109,6 +176,13 @@ func drainsOnce[Tx any](t *testing.T, b subject[Tx]) {
 	writing.Wait()
 	close(done)
 	relay.Wait()
-	equal(t, "versions sent", len(sent), writers*appends*2)
-	noHoles(t, sent)
+	equal(t, "messages sent", len(sent), writers*appends*2)
+	streams := make(map[store.Stream][]store.Message)
+	for _, m := range sent {
+		streams[m.Stream] = append(streams[m.Stream], m)
+	}
+	for _, messages := range streams {
+		noHoles(t, messages)
+	}
+	equal(t, "messages left", len(mustUnpublished(t, b)), 0)
 }

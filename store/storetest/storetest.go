@@ -53,6 +53,7 @@ func Run[Tx any](t *testing.T, open func(t testing.TB) Backend[Tx]) {
 		{b.Log != nil, logClauses[Tx]()},
 		{b.Log != nil, headClauses[Tx]()},
 		{b.Outbox != nil, outboxClauses[Tx]()},
+		{b.Outbox != nil, refusedClauses[Tx]()},
 		{b.Snapshots != nil, snapshotClauses[Tx]()},
 		{b.Snapshots != nil && b.Rewind != nil, rewindClauses[Tx]()},
 		{b.transactions() != nil, transactionClauses[Tx]()},
@@ -75,6 +76,7 @@ func Run[Tx any](t *testing.T, open func(t testing.TB) Backend[Tx]) {
 		{b.Inbox != nil, inboxContextClauses[Tx]()},
 		{b.Watcher != nil, watchClauses[Tx]()},
 		{b.Leases != nil, leaseClauses[Tx]()},
+		{b.Identity != nil, historyClauses[Tx]()},
 		{b.Reopen != nil, durableClauses[Tx]()},
 	} {
 		for _, c := range part.clauses {
@@ -82,6 +84,9 @@ func Run[Tx any](t *testing.T, open func(t testing.TB) Backend[Tx]) {
 				t.Run(c.sentence, func(t *testing.T) { c.holds(t, mustOpen(t, open)) })
 			}
 		}
+	}
+	if b.Identity != nil {
+		t.Run("each store has a history of its own", func(t *testing.T) { testHistories(t, open) })
 	}
 	t.Run("each call of open gives an empty store of its own", func(t *testing.T) { testOpen(t, open) })
 	t.Run("any sequence of operations gives what the model gives", func(t *testing.T) { testModel(t, open) })

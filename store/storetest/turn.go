@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/eventus-go/eventus/store"
 )
@@ -83,5 +84,42 @@ func behind[Tx any](t *testing.T, b subject[Tx], end error, first, second func(c
 	}
 	if err := <-done; err != nil {
 		t.Errorf("the second transaction: %v", err)
+	}
+}
+
+// stopsWaiting makes one call in two transactions and ends the context of the
+// second while the first holds the lock. The first rolls back.
+func stopsWaiting[Tx any](t *testing.T, b subject[Tx], name string, call func(ctx context.Context, tx Tx) error) {
+	t.Helper()
+	held, release, holder := make(chan struct{}), make(chan struct{}), make(chan error, 1)
+	go func() {
+		holder <- b.InTx(t.Context(), func(ctx context.Context, tx Tx) error {
+			err := call(ctx, tx)
+			close(held)
+			<-release
+			return cmp.Or(err, errHandler)
+		})
+	}()
+	<-held
+	ctx, cancel := context.WithCancel(t.Context())
+	waiter := make(chan error, 1)
+	go func() { waiter <- b.InTx(ctx, call) }()
+	cancel() // before, while or after it begins to wait: it must end in any case
+	stuck := false
+	select {
+	case err := <-waiter:
+		if err == nil {
+			t.Errorf("%s: the second transaction committed while the first had the lock", name)
+		}
+	case <-time.After(patience):
+		stuck = true
+	}
+	close(release)
+	if err := <-holder; !errors.Is(err, errHandler) {
+		t.Errorf("%s: the first transaction: got error %v", name, err)
+	}
+	if stuck {
+		<-waiter
+		t.Fatalf("%s waits for a lock though its context has ended", name)
 	}
 }

@@ -125,12 +125,12 @@ func compare[Tx any](t *testing.T, db audit[Tx], acks *acknowledged) {
 	}
 	var events, streams, left int64
 	err = db.count(t.Context(), `
-SELECT count(*), count(DISTINCT stream_id), (SELECT count(*) FROM dead_letters) FROM event_store`, &events, &streams, &left)
+SELECT count(*), count(DISTINCT stream_id), (SELECT count(*) FROM parked_streams) FROM event_store`, &events, &streams, &left)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if streams != int64(len(rows)) || left != 0 {
-		t.Errorf("%d streams, %d rows, %d dead letters", streams, len(rows), left)
+		t.Errorf("%d streams, %d rows, %d parked streams", streams, len(rows), left)
 	}
 	if len(acks.acks) == 0 {
 		t.Error("no command was acknowledged: the test has shown nothing")

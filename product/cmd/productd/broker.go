@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"net/url"
 	"strings"
 
@@ -31,13 +32,20 @@ func embedMessaging(ctx context.Context, dir string, log *slog.Logger) (*messagi
 		server.Shutdown()
 		return nil, fmt.Errorf("connect to the embedded NATS server: %w", err)
 	}
-	return (&messaging{server: server, conn: conn}).open(ctx)
+	return (&messaging{server: server, conn: conn}).open(ctx, false)
 }
 
 // joinMessaging connects to the server, or the servers of a cluster separated by
-// commas, that any number of processes share.
+// commas, that any number of processes share. A server that is down is no error:
+// commands do not need it, and the connection comes up when it does.
 func joinMessaging(ctx context.Context, servers string, log *slog.Logger) (*messaging, error) {
 	conn, err := nats.Connect(servers, connection(log)...)
+	down := unreachable(err)
+	if down {
+		log.Warn("NATS cannot be reached; events are published when it can be", slog.String("nats", redacted(servers)), slog.Any("error", err))
+		conn, err = nats.Connect(servers, append(connection(log),
+			nats.RetryOnFailedConnect(true), nats.ConnectHandler(func(nc *nats.Conn) { logConnected(log, nc) }))...)
+	}
 	if unparsed, ok := errors.AsType[*url.Error](err); ok {
 		err = unparsed.Err // without the URL, which holds a password
 	}
@@ -47,10 +55,20 @@ func joinMessaging(ctx context.Context, servers string, log *slog.Logger) (*mess
 	case err != nil:
 		return nil, fmt.Errorf("-nats %s: %w; start the server, or correct the URL (for example nats://host:4222)", redacted(servers), err)
 	}
-	return (&messaging{conn: conn}).open(ctx)
+	return (&messaging{conn: conn}).open(ctx, down)
 }
 
-// connection is as package jetstream asks for it, and tells of its ups and downs.
+// unreachable reports whether no server answered: none listens, or its host is
+// not known or silent. A server may have its name only once it runs, in a
+// container for example.
+func unreachable(err error) bool {
+	_, isURL := errors.AsType[*url.Error](err) // which is a net.Error as well
+	_, isNet := errors.AsType[net.Error](err)
+	return errors.Is(err, nats.ErrNoServers) || errors.Is(err, nats.ErrTimeout) || isNet && !isURL
+}
+
+// connection has the options that package jetstream asks for, and logs when the
+// connection goes down and comes back.
 func connection(log *slog.Logger) []nats.Option {
 	return []nats.Option{
 		nats.Name("productd"), nats.ReconnectBufSize(-1), nats.MaxReconnects(-1),
@@ -60,17 +78,20 @@ func connection(log *slog.Logger) []nats.Option {
 				log.Warn("NATS is gone, connecting again", slog.Any("error", err))
 			}
 		}),
-		nats.ReconnectHandler(func(nc *nats.Conn) {
-			log.Info("NATS is back", slog.String("server", nc.ConnectedUrlRedacted()))
-		}),
+		nats.ReconnectHandler(func(nc *nats.Conn) { logConnected(log, nc) }),
 		nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) {
 			log.Warn("NATS reports", slog.Any("error", err))
 		}),
 	}
 }
 
-func (m *messaging) open(ctx context.Context) (*messaging, error) {
-	broker, err := jetstream.New(ctx, m.conn, jetstream.Config{})
+func logConnected(log *slog.Logger, nc *nats.Conn) {
+	log.Info("NATS is back", slog.String("server", nc.ConnectedUrlRedacted()))
+}
+
+// open makes the broker. Lazily it does not ask the server, which may be down.
+func (m *messaging) open(ctx context.Context, lazily bool) (*messaging, error) {
+	broker, err := jetstream.New(ctx, m.conn, jetstream.Config{Lazy: lazily})
 	if err != nil {
 		m.close()
 		return nil, err

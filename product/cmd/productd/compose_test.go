@@ -10,6 +10,9 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/eventus-go/eventus/eventustest/natstest"
+	"github.com/eventus-go/eventus/eventustest/pgtest"
+	"github.com/eventus-go/eventus/infra/natsd"
 	"go.yaml.in/yaml/v3"
 )
 
@@ -65,6 +68,11 @@ func TestComposeFile(t *testing.T) {
 	t.Run("PostgreSQL 18 keeps its data on a volume", func(t *testing.T) {
 		if v := c.Services["postgres"].Volumes; !slices.Contains(v, "postgres-data:/var/lib/postgresql") {
 			t.Errorf("volumes %v: that image has its data under /var/lib/postgresql", v)
+		}
+	})
+	t.Run("PostgreSQL makes the tables at its first start", func(t *testing.T) {
+		if v := c.Services["postgres"].Volumes; !slices.Contains(v, "./infra/postgres/schema.sql:/docker-entrypoint-initdb.d/schema.sql:ro") {
+			t.Errorf("volumes %v: the schema is not where the image looks for scripts", v)
 		}
 	})
 	t.Run("JetStream keeps its data on a volume, and has its file", func(t *testing.T) {
@@ -138,6 +146,35 @@ func TestComposeFileSetsProductd(t *testing.T) {
 	}
 	if cfg.nats != "nats://nats:4222" {
 		t.Errorf("-nats is %s", cfg.nats)
+	}
+}
+
+// A database that schema.sql alone has made, as the compose file does it, is one
+// that productd works on and has nothing to add to.
+func TestProductdWorksOnTheSchemaFile(t *testing.T) {
+	pool := pgtest.Pool(t)
+	script, err := os.ReadFile(filepath.Join(root, "infra/postgres/schema.sql"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := pool.Exec(t.Context(), string(script)); err != nil {
+		t.Fatal(err)
+	}
+	const when = `SELECT string_agg(version || ' ' || applied_at, ', ' ORDER BY version) FROM eventus_migrations`
+	var before, after string
+	if err := pool.QueryRow(t.Context(), when).Scan(&before); err != nil {
+		t.Fatal(err)
+	}
+	server := natstest.Start(t, natsd.Config{Addr: "127.0.0.1:0"})
+	p := start(t, "-postgres", pool.Config().ConnString(), "-nats", server.URL())
+	if got := get(t, p.url+"/products/widget?wait=1"); !strings.Contains(got, "Widget") {
+		t.Errorf("got %s", got)
+	}
+	if err := p.stop(); err != nil {
+		t.Fatal(err)
+	}
+	if err := pool.QueryRow(t.Context(), when).Scan(&after); err != nil || after != before {
+		t.Errorf("migrations before the start: %s, after it: %s, error %v", before, after, err)
 	}
 }
 

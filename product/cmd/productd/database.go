@@ -3,12 +3,14 @@ package main
 import (
 	"context"
 
+	"github.com/eventus-go/eventus/consume"
 	"github.com/eventus-go/eventus/product"
 	"github.com/eventus-go/eventus/store"
 )
 
-// database is one database with all that the service keeps: events and outbox,
-// inbox, read model. A transaction of type Tx spans them.
+// database is one database with all that the service keeps: events, outbox,
+// snapshots, the read model and the position of its consumer. A transaction of
+// type Tx spans them.
 type database[Tx any] struct {
 	events events[Tx]
 	views  views[Tx]
@@ -18,10 +20,9 @@ type database[Tx any] struct {
 
 type events[Tx any] interface {
 	store.Store
-	store.Log
 	store.Outbox
 	store.Snapshots
-	store.Inbox[Tx]
+	consume.Database[Tx]
 }
 
 type views[Tx any] interface {

@@ -2,39 +2,116 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
-	"net"
-	"net/http"
+	"slices"
 	"time"
+
+	"github.com/eventus-go/eventus/consume"
+	"github.com/eventus-go/eventus/outbox"
+	"github.com/eventus-go/eventus/product"
+	"github.com/eventus-go/eventus/store"
 )
 
-// askHealth asks the productd that serves on addr. It is the health check of a
-// container that has no other program.
-func askHealth(ctx context.Context, addr string) error {
-	const patience = 2 * time.Second
-	ctx, cancel := context.WithTimeout(ctx, patience)
-	defer cancel()
-	host, port, err := net.SplitHostPort(addr)
-	if err != nil {
-		return fmt.Errorf("cannot ask %s (%w); name the address by -addr", addr, err)
+const (
+	// longestTurn is how long a loop may not have turned before the process
+	// counts as hung. A loop that fails tries again after 5 seconds at most, and
+	// a try that waits for the database ends with its context or its connection.
+	longestTurn = time.Minute
+	// longestLag is the age of an event from which on the read model counts as
+	// behind.
+	longestLag = 30 * time.Second
+)
+
+// health answers the health checks of a process.
+type health[Tx any] struct {
+	started  time.Time
+	db       *database[Tx]
+	nats     *messaging
+	relay    *outbox.Relay
+	follower *consume.Follower[Tx]
+}
+
+// live returns an error when a loop of this process hangs.
+func (h health[Tx]) live(context.Context) error {
+	return errors.Join(
+		h.turns("relay", h.relay.State().LastTurn),
+		h.turns("consumer "+consumer, h.follower.LastTurn()),
+	)
+}
+
+func (h health[Tx]) turns(loop string, last time.Time) error {
+	if last.IsZero() {
+		last = h.started
 	}
-	switch host { // it listens on all; and a container may not know of localhost
-	case "", "0.0.0.0":
-		host = "127.0.0.1"
-	case "::":
-		host = "::1"
-	}
-	r, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+net.JoinHostPort(host, port)+"/healthz", nil)
-	if err != nil {
-		return fmt.Errorf("cannot ask %s (%w); name the address by -addr", addr, err)
-	}
-	answer, err := http.DefaultClient.Do(r)
-	if err != nil {
-		return fmt.Errorf("not well: %w", err)
-	}
-	defer answer.Body.Close()
-	if answer.StatusCode != http.StatusOK {
-		return fmt.Errorf("not well: %s answers %s", r.URL, answer.Status)
+	if age := time.Since(last); age > longestTurn {
+		return fmt.Errorf("the loop of the %s has not turned for %s", loop, age.Round(time.Second))
 	}
 	return nil
+}
+
+// ready returns an error when commands cannot be taken, that is, when the
+// database does not answer. They need neither NATS nor the read model.
+func (h health[Tx]) ready(ctx context.Context) (product.Health, error) {
+	if err := h.db.ping(ctx); err != nil {
+		return product.Health{}, fmt.Errorf("the database does not answer: %w", err)
+	}
+	state := product.Health{NATS: "connected"}
+	if !h.nats.conn.IsConnected() {
+		state.NATS = "disconnected"
+		state.Degraded = append(state.Degraded, "nats: disconnected; events are stored, and published when it is back")
+	}
+	if h.relay.State().Err != nil {
+		state.Degraded = append(state.Degraded, "relay: it pauses after an error; the log has it")
+	}
+	s, err := h.follower.State(ctx)
+	if err != nil {
+		state.Degraded = append(state.Degraded, "consumer "+consumer+": "+stateless(err))
+		return state, nil
+	}
+	state.Consumer = &product.ConsumerHealth{
+		Name: s.Name, Status: string(s.Status), LagEvents: s.LagEvents, LagSeconds: s.Lag.Seconds(),
+	}
+	for reason, count := range s.Parked {
+		if state.Consumer.Parked == nil {
+			state.Consumer.Parked = make(map[string]int64)
+		}
+		state.Consumer.Parked[string(reason)] = count.Streams
+	}
+	state.Degraded = append(state.Degraded, troubles(s)...)
+	return state, nil
+}
+
+// stateless says why there is no state, without what clients must not see.
+func stateless(err error) string {
+	if errors.Is(err, store.ErrNoConsumer) {
+		return "it has not started yet"
+	}
+	return "its state cannot be read"
+}
+
+// troubles has a sentence for each thing that is wrong with the consumer.
+func troubles(s consume.State) (sentences []string) {
+	say := func(format string, args ...any) {
+		sentences = append(sentences, "consumer "+s.Name+": "+fmt.Sprintf(format, args...))
+	}
+	switch s.Status {
+	case consume.Running:
+	case consume.ForkedLog:
+		say("forked: the log is not the one that it has followed; rebuild it")
+	default:
+		say("%s", s.Status)
+	}
+	if s.Lag > longestLag {
+		say("the read model is %s behind", s.Lag.Round(time.Second))
+	}
+	reasons := make([]store.Reason, 0, len(s.Parked))
+	for reason := range s.Parked {
+		reasons = append(reasons, reason)
+	}
+	slices.Sort(reasons)
+	for _, reason := range reasons {
+		say("%d parked streams (%s), the oldest since %s", s.Parked[reason].Streams, reason, s.Parked[reason].Oldest.UTC().Format(time.RFC3339))
+	}
+	return sentences
 }

@@ -18,7 +18,8 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// consumer is the name of the projection's marks. It never changes.
+// consumer is the name of the projection's place in the log. A changed name would
+// start a new consumer.
 const consumer = "product_views"
 
 // run serves until ctx ends, then finishes what is in hand and returns nil. An
@@ -80,16 +81,20 @@ func (p program) messaging(ctx context.Context, data *folder) (*messaging, error
 func runOn[Tx any](ctx context.Context, p program, db *database[Tx]) error {
 	defer db.close()
 	log := p.log
-	relay := outbox.New(db.events, p.nats.broker, outbox.Config{Source: "product", Logger: log})
-	projection := consume.Idempotent(consumer, db.events, product.NewProjection(db.views).Handle, consume.Retry{})
-	runner := consume.New(projection, product.Products, p.nats.broker, consume.RunnerConfig{Log: db.events, Logger: log})
+	relay := outbox.New(db.events, p.nats.broker, outbox.Config{
+		Source: "product", Categories: []string{product.Products.Category()}, Logger: log,
+	})
+	projection := product.NewProjection(db.views)
+	follower := consume.Follow(consumer, db.events, consume.Config{Wake: p.nats.broker, Logger: log},
+		consume.On(product.Products, projection.Handle), consume.OnReset(projection.Reset))
 
 	products := eventus.NewRepository(db.events, product.Products, eventus.SnapshotEvery(100), eventus.WithLogger(log))
 	commands := product.NewCommands(products)
-	queries := product.NewQueries(db.views, products)
-	api := product.NewAPI(commands, queries, product.Config{Health: db.ping, Logger: log})
+	queries := product.NewQueries(db.views, follower, products)
+	health := health[Tx]{time.Now(), db, p.nats, relay, follower}
+	api := product.NewAPI(commands, queries, product.Config{Live: health.live, Ready: health.ready, Logger: log})
 
-	// Relay and runner stop after the server: a request that waits for the read
+	// Relay and follower stop after the server: a request that waits for the read
 	// model still gets its answer. When one of the group fails, all stop.
 	workers, stopWorkers := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopWorkers()
@@ -97,7 +102,7 @@ func runOn[Tx any](ctx context.Context, p program, db *database[Tx]) error {
 	ctx, stop := context.WithCancel(ctx)
 	context.AfterFunc(workers, stop)
 	g.Go(func() error { return relay.Run(workers) })
-	g.Go(func() error { return runner.Run(workers) })
+	g.Go(func() error { return follower.Run(workers) })
 	g.Go(func() error {
 		defer stopWorkers()
 		return serve(ctx, p.listener, product.NewServer(api, log), log)
@@ -105,7 +110,7 @@ func runOn[Tx any](ctx context.Context, p program, db *database[Tx]) error {
 	g.Go(func() error {
 		url := "http://" + p.listener.Addr().String()
 		if p.cfg.seed {
-			s := seed[Tx]{log, commands, queries, db, p.nats.conn}
+			s := seed[Tx]{log, commands, queries, db, p.nats.conn, relay, follower}
 			if err := s.plant(ctx); err != nil && ctx.Err() == nil {
 				return fmt.Errorf("seed: %w", err)
 			}

@@ -72,7 +72,7 @@ func TestFirstProduct(t *testing.T) {
 	first := start(t, "-data", folder)
 	for i, station := range []string{
 		"1. command accepted: CreateProduct", "2. event stored, with its outbox row, in one transaction",
-		"3. relay published the event to JetStream", "4. projection applied the event and marked it as handled, in one transaction",
+		"3. relay published the event to JetStream", "4. projection applied the event and moved its position, in one transaction",
 		"5. row written", "6. query answered: GetProductByID", "try it: curl " + first.url + "/products/widget", "serving",
 	} {
 		if i >= len(first.lines) || !strings.Contains(first.lines[i], station) {

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/eventus-go/eventus"
+	"github.com/eventus-go/eventus/consume"
+	"github.com/eventus-go/eventus/outbox"
 	"github.com/eventus-go/eventus/product"
 	"github.com/eventus-go/eventus/store"
 	"github.com/nats-io/nats.go"
@@ -15,18 +17,20 @@ import (
 
 const seedID = "widget"
 
-// seed creates a first product and tells of its way from the command to the
-// query. It looks at each station itself: what it logs has happened.
+// seed creates a first product and logs its way from the command to the query.
+// It looks at each station itself: what it logs has happened.
 type seed[Tx any] struct {
 	log      *slog.Logger
 	commands product.Commands
 	queries  product.Queries
 	db       *database[Tx]
 	conn     *nats.Conn
+	relay    *outbox.Relay
+	follower *consume.Follower[Tx]
 }
 
 func (s seed[Tx]) plant(ctx context.Context) error {
-	// What is published to JetStream, this connection sees as well.
+	// This connection gets what is published to JetStream as well.
 	published, err := s.conn.SubscribeSync("eventus." + product.Products.Category() + ".*")
 	if err != nil {
 		return err
@@ -44,11 +48,11 @@ func (s seed[Tx]) plant(ctx context.Context) error {
 	}
 	s.log.Info("1. command accepted: CreateProduct", slog.String("id", command.ID),
 		slog.String("name", command.Name), slog.Int64("amount", command.Price.Amount), slog.String("currency", command.Price.Currency))
-	return s.follow(ctx, version, published)
+	return s.trace(ctx, version, published)
 }
 
-// follow tells what became of the command.
-func (s seed[Tx]) follow(ctx context.Context, version int64, published *nats.Subscription) error {
+// trace logs what became of the command.
+func (s seed[Tx]) trace(ctx context.Context, version int64, published *nats.Subscription) error {
 	stream := product.Products.Stream(seedID)
 	stored, err := s.db.events.Read(ctx, stream, version-1, 1)
 	if err != nil || len(stored) != 1 {
@@ -58,18 +62,19 @@ func (s seed[Tx]) follow(ctx context.Context, version int64, published *nats.Sub
 	s.log.Info("2. event stored, with its outbox row, in one transaction", slog.String("table", "event_store"),
 		slog.String("type", event.Type), slog.Int64("version", event.Version), slog.String("event_id", event.ID))
 
-	subject, err := subjectOf(ctx, published, event)
+	if err := s.tracePublished(ctx, published, event); err != nil {
+		return err
+	}
+	position, err := s.waitForPosition(ctx, event)
+	if errors.Is(err, consume.ErrNotFollowed) {
+		s.log.Warn("4. event is stored, and the projection does not come to it", slog.Any("error", err))
+		return nil // commands need no read model
+	}
 	if err != nil {
 		return err
 	}
-	s.log.Info("3. relay published the event to JetStream", slog.String("subject", subject), slog.String("event_id", event.ID))
-
-	mark, err := s.waitForMark(ctx, event)
-	if err != nil {
-		return err
-	}
-	s.log.Info("4. projection applied the event and marked it as handled, in one transaction", slog.String("table", "inbox"),
-		slog.String("consumer", consumer), slog.Int64("mark", mark))
+	s.log.Info("4. projection applied the event and moved its position, in one transaction", slog.String("table", "consumer_segments"),
+		slog.String("consumer", consumer), slog.Int64("position", position))
 
 	row, err := s.db.views.Get(ctx, seedID)
 	if err != nil {
@@ -87,37 +92,42 @@ func (s seed[Tx]) follow(ctx context.Context, version int64, published *nats.Sub
 	return nil
 }
 
-// subjectOf waits until the event is published and returns its subject.
-func subjectOf(ctx context.Context, published *nats.Subscription, event store.Message) (string, error) {
+// tracePublished waits until the event is published. Nothing else needs the
+// broker: while it cannot be reached, the event stays in the outbox and its way
+// goes on.
+func (s seed[Tx]) tracePublished(ctx context.Context, published *nats.Subscription, event store.Message) error {
 	for {
-		m, err := published.NextMsgWithContext(ctx)
-		if err != nil {
-			return "", fmt.Errorf("wait for the event to be published: %w", err)
-		}
-		if m.Header.Get("ce-id") == event.ID {
-			return m.Subject, nil
+		m, err := published.NextMsg(50 * time.Millisecond)
+		switch {
+		case err == nil && m.Header.Get("ce-id") == event.ID:
+			s.log.Info("3. relay published the event to JetStream", slog.String("subject", m.Subject), slog.String("event_id", event.ID))
+			return nil
+		case err == nil:
+		case ctx.Err() != nil:
+			return ctx.Err()
+		case !s.conn.IsConnected() || s.relay.State().Err != nil:
+			s.log.Warn("3. event waits in the outbox until JetStream can be reached", slog.String("table", "outbox"), slog.String("event_id", event.ID))
+			return nil
+		case !errors.Is(err, nats.ErrTimeout):
+			return fmt.Errorf("wait for the event to be published: %w", err)
 		}
 	}
 }
 
-// waitForMark waits until the projection has handled the event.
-func (s seed[Tx]) waitForMark(ctx context.Context, event store.Message) (int64, error) {
-	for {
-		var mark store.Mark
-		err := s.db.events.InTx(ctx, func(ctx context.Context, tx Tx) error {
-			marks, err := s.db.events.Marks(ctx, tx, consumer, []store.Stream{event.Stream})
-			if err == nil {
-				mark = marks[0]
-			}
-			return err
-		})
-		if err != nil || mark.Version >= event.Version {
-			return mark.Version, err
-		}
-		select {
-		case <-ctx.Done():
-			return 0, ctx.Err()
-		case <-time.After(5 * time.Millisecond):
+// waitForPosition waits until the projection has handled the event, and returns
+// the position of the segment that has come to it.
+func (s seed[Tx]) waitForPosition(ctx context.Context, event store.Message) (int64, error) {
+	if err := s.follower.Wait(ctx, event.Stream, event.Version); err != nil {
+		return 0, err
+	}
+	state, err := s.follower.State(ctx)
+	if err != nil {
+		return 0, err
+	}
+	for _, segment := range state.Segments {
+		if segment.Position >= event.Position {
+			return segment.Position, nil
 		}
 	}
+	return 0, fmt.Errorf("consumer %s has handled position %d, and no segment of it is there", consumer, event.Position)
 }

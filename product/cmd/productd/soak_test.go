@@ -187,13 +187,20 @@ type natsProcess struct {
 // startNATS starts a server on a port that stays the same.
 func startNATS(t *testing.T) *natsProcess {
 	t.Helper()
+	n := natsAddress(t)
+	n.start(t)
+	return n
+}
+
+// natsAddress returns a server that is not started yet.
+func natsAddress(t *testing.T) *natsProcess {
+	t.Helper()
 	free, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
 	n := &natsProcess{dir: t.TempDir(), addr: free.Addr().String(), url: "nats://" + free.Addr().String()}
 	free.Close()
-	n.start(t)
 	return n
 }
 

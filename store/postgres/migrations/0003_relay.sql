@@ -24,6 +24,7 @@ CREATE TABLE published (
 	topic        text COLLATE "C" NOT NULL,
 	position     bigint           NOT NULL,
 	event_id     text COLLATE "C" NOT NULL,
-	floor        bigint           NOT NULL, -- all before it was confirmed before what was confirmed later
+	token        text             NOT NULL,
+	floor        bigint           NOT NULL, -- see store.Published; 0 for none
 	confirmed_at timestamptz      NOT NULL
 ) WITH (fillfactor = 50);

@@ -27,6 +27,7 @@ CREATE TABLE published (
 	topic        TEXT    NOT NULL,
 	position     INTEGER NOT NULL,
 	event_id     TEXT    NOT NULL,
-	floor        INTEGER NOT NULL, -- all before it was confirmed before what was confirmed later
+	token        TEXT    NOT NULL,
+	floor        INTEGER NOT NULL, -- see store.Published; 0 for none
 	confirmed_at INTEGER NOT NULL  -- microseconds since 1970, UTC
 ) STRICT, WITHOUT ROWID;

@@ -1,7 +1,3 @@
--- A number is no identity: a mark holds the id of the event as well. It is empty
--- in marks from before.
-ALTER TABLE inbox ADD COLUMN event_id text COLLATE "C" NOT NULL DEFAULT '';
-
 -- The streams of an inbox that do not flow, and why.
 CREATE TABLE inbox_queues (
 	consumer  text COLLATE "C" NOT NULL,

@@ -1,0 +1,42 @@
+package broker
+
+import (
+	"context"
+	"time"
+)
+
+// Auditor is implemented by brokers that show what they hold last, so that a
+// publisher finds out what they have lost.
+type Auditor interface {
+	// Place names where a message goes: messages of one place keep the order in
+	// which they were published. There is a bounded number of places for each
+	// topic.
+	Place(topic, key string) string
+
+	// Token says where the broker keeps the message that this value has had
+	// confirmed last at place. It is empty when there is none.
+	Token(place string) string
+
+	// Find returns the message that the broker keeps where token says, and
+	// whether there is one. It may be another message than the one that the token
+	// was made for: a broker that lost its storage begins to count anew.
+	Find(ctx context.Context, place, token string) (m Message, ok bool, err error)
+
+	// Last returns what the broker holds last at the places of topic.
+	Last(ctx context.Context, topic string) (Tail, error)
+
+	// Session returns a number that changes when the broker may have lost
+	// messages or may be another one, such as after a reconnect. When it has not
+	// changed since before a Publish, that one's messages follow those that were
+	// confirmed before.
+	Session() uint64
+}
+
+// Tail is what a broker holds last at the places of a topic.
+type Tail struct {
+	// Messages are by place. A place without messages is left out.
+	Messages map[string]Message
+	// MaxAge is how long the broker keeps messages. 0 means for as long as it
+	// lives.
+	MaxAge time.Duration
+}

@@ -1,0 +1,122 @@
+package jetstream
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/eventus-go/eventus/broker"
+)
+
+// Place implements [broker.Auditor]: it is the stream and the subject.
+func (b *Broker) Place(topic, key string) string { return b.cfg.Stream + "/" + b.subject(topic, key) }
+
+// Session implements [broker.Auditor]. It changes with a reconnect, and when the
+// server confirms a message with a sequence that it has given before: then the
+// stream has lost its end, or is a new one.
+func (b *Broker) Session() uint64 {
+	b.sequences.Lock()
+	defer b.sequences.Unlock()
+	return b.nc.Stats().Reconnects + b.regressions
+}
+
+// Token implements [broker.Auditor]: it is the message's sequence in the stream.
+func (b *Broker) Token(place string) string {
+	b.sequences.Lock()
+	defer b.sequences.Unlock()
+	if sequence := b.tokens[place]; sequence > 0 {
+		return strconv.FormatUint(sequence, 10)
+	}
+	return ""
+}
+
+// newest returns the highest sequence that was confirmed. What is published
+// afterwards gets a higher one.
+func (b *Broker) newest() uint64 {
+	b.sequences.Lock()
+	defer b.sequences.Unlock()
+	return b.highest
+}
+
+// confirmed notes the sequence of a message that was published after newest had
+// returned before.
+func (b *Broker) confirmed(subject string, sequence, before uint64, duplicate bool) {
+	b.sequences.Lock()
+	defer b.sequences.Unlock()
+	b.tokens[b.cfg.Stream+"/"+subject] = sequence
+	switch {
+	case duplicate: // it has the sequence of the first copy
+	case sequence <= before && b.highest >= before:
+		b.regressions++
+		b.highest = sequence
+	case sequence > b.highest:
+		b.highest = sequence
+	}
+}
+
+// Find implements [broker.Auditor].
+func (b *Broker) Find(ctx context.Context, place, token string) (broker.Message, bool, error) {
+	sequence, err := strconv.ParseUint(token, 10, 64)
+	if err != nil || sequence == 0 {
+		return broker.Message{}, false, nil
+	}
+	stream, err := b.ready(ctx)
+	if err != nil {
+		return broker.Message{}, false, err
+	}
+	m, err := stream.GetMsg(ctx, sequence)
+	switch {
+	case errors.Is(err, jetstream.ErrMsgNotFound):
+		return broker.Message{}, false, nil
+	case err != nil:
+		return broker.Message{}, false, fmt.Errorf("ask for message %d of stream %s: %w", sequence, b.cfg.Stream, b.lost(err))
+	case b.cfg.Stream+"/"+m.Subject != place:
+		return broker.Message{}, false, nil
+	}
+	return b.decode(&nats.Msg{Subject: m.Subject, Header: m.Header, Data: m.Data}), true, nil
+}
+
+// Last implements [broker.Auditor]. It compares the stream's settings with
+// Config again, and creates the stream if it is gone.
+func (b *Broker) Last(ctx context.Context, topic string) (broker.Tail, error) {
+	if err := broker.CheckName(topic); err != nil {
+		return broker.Tail{}, fmt.Errorf("topic %w", err)
+	}
+	tail, err := b.last(ctx, topic)
+	if err != nil {
+		return broker.Tail{}, fmt.Errorf("ask for the last messages of topic %s: %w", topic, err)
+	}
+	return tail, nil
+}
+
+func (b *Broker) last(ctx context.Context, topic string) (broker.Tail, error) {
+	b.forget()
+	if _, err := b.ready(ctx); err != nil {
+		return broker.Tail{}, err
+	}
+	// A handle of its own: Info would change what others read.
+	stream, err := b.js.Stream(ctx, b.cfg.Stream)
+	if err != nil {
+		return broker.Tail{}, b.lost(err)
+	}
+	info, err := stream.Info(ctx, jetstream.WithSubjectFilter(b.cfg.Prefix+"."+topic+".*"))
+	if err != nil {
+		return broker.Tail{}, b.lost(err)
+	}
+	tail := broker.Tail{Messages: make(map[string]broker.Message, len(info.State.Subjects)), MaxAge: info.Config.MaxAge}
+	for subject := range info.State.Subjects {
+		m, err := stream.GetLastMsgForSubject(ctx, subject)
+		if errors.Is(err, jetstream.ErrMsgNotFound) {
+			continue // it went in between
+		}
+		if err != nil {
+			return broker.Tail{}, b.lost(err)
+		}
+		tail.Messages[b.cfg.Stream+"/"+subject] = b.decode(&nats.Msg{Subject: subject, Header: m.Header, Data: m.Data})
+	}
+	return tail, nil
+}

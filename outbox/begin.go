@@ -1,0 +1,58 @@
+package outbox
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/eventus-go/eventus/store"
+)
+
+// begin learns from the store where the relay stands, and claims the categories
+// that are known.
+func (r *Relay) begin(ctx context.Context) (err error) {
+	if identity, ok := r.outbox.(store.Identity); ok {
+		if r.history, err = identity.History(ctx); err != nil {
+			return err
+		}
+	}
+	published, err := r.outbox.Published(ctx)
+	if err != nil {
+		return err
+	}
+	for _, category := range r.cfg.Categories {
+		if err := r.claim(ctx, category); err != nil {
+			return err
+		}
+	}
+	for _, p := range published {
+		if r.auditor != nil {
+			r.places[p.Place] = &p
+		}
+		if err := r.claim(ctx, p.Topic); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// claim makes sure that the category is this store's at the broker.
+func (r *Relay) claim(ctx context.Context, category string) error {
+	if r.owner == nil || r.history == "" || r.claimed[category] {
+		return nil
+	}
+	if err := r.owner.Claim(ctx, category, r.history); err != nil {
+		return fmt.Errorf("relay: %w", err)
+	}
+	r.claimed[category] = true
+	return nil
+}
+
+// claimAll claims the categories of a page.
+func (r *Relay) claimAll(ctx context.Context, page []store.Outgoing) error {
+	for i := range page {
+		if err := r.claim(ctx, page[i].Stream.Category); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,196 @@
+package outbox
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+
+	"github.com/eventus-go/eventus/broker"
+	"github.com/eventus-go/eventus/broker/cloudevents"
+	"github.com/eventus-go/eventus/store"
+)
+
+// look is a page of the outbox, on its way.
+type look struct {
+	done chan struct{} // closed when the rest is there
+	page []store.Outgoing
+	next int64
+	err  error
+}
+
+func (r *Relay) look(ctx context.Context, after int64) *look {
+	l := &look{done: make(chan struct{})}
+	go func() {
+		defer close(l.done)
+		l.page, l.next, l.err = r.outbox.Unpublished(ctx, after, r.cfg.BatchSize)
+	}()
+	return l
+}
+
+// marking is a page whose confirmed messages are being marked.
+type marking struct {
+	done chan error
+	next int64 // of the page
+}
+
+// drain publishes pages until the outbox is empty, something fails, or something
+// else is due. While it publishes one page, the next is read and the one before
+// is marked.
+func (r *Relay) drain(ctx context.Context) (published int, err error) {
+	ahead := r.look(ctx, r.after)
+	defer func() { <-ahead.done }()
+	var marks *marking
+	var blocked map[store.Stream]bool
+	for first := true; ; first = false {
+		<-ahead.done
+		page, next := ahead.page, ahead.next
+		if ahead.err != nil {
+			return published, firstError(r.settle(marks), ahead.err)
+		}
+		if len(page) == 0 {
+			if err := r.settle(marks); err != nil {
+				return published, err
+			}
+			r.after = max(r.after, next)
+			return published, nil
+		}
+		if !first {
+			if held, err := r.lease.held(ctx); err != nil || !held || r.checkDue() {
+				return published, firstError(r.settle(marks), err)
+			}
+		}
+		ahead = r.look(ctx, next)
+		confirmed, refused, publishErr := r.publish(ctx, without(page, blocked))
+		published += len(confirmed)
+		blocked = refused // the page that is read ahead may have more of these streams
+		if err := r.settle(marks); err != nil {
+			return published, firstError(r.settle(r.mark(ctx, confirmed, r.after)), err)
+		}
+		if publishErr != nil {
+			return published, firstError(r.settle(r.mark(ctx, confirmed, r.after)), publishErr)
+		}
+		marks = r.mark(ctx, confirmed, next)
+	}
+}
+
+// settle waits for a marking, and moves on by it.
+func (r *Relay) settle(m *marking) error {
+	if m == nil {
+		return nil
+	}
+	if err := <-m.done; err != nil {
+		return err
+	}
+	r.after = m.next
+	return nil
+}
+
+func firstError(errs ...error) error {
+	for _, err := range errs {
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// without leaves out the messages of some streams.
+func without(page []store.Outgoing, streams map[store.Stream]bool) []store.Outgoing {
+	if len(streams) == 0 {
+		return page
+	}
+	var rest []store.Outgoing
+	for _, m := range page {
+		if !streams[m.Stream] {
+			rest = append(rest, m)
+		}
+	}
+	return rest
+}
+
+// publish sends a page, leaves out what the broker refuses with the later
+// messages of its stream, and returns what was confirmed and which streams were
+// left out.
+func (r *Relay) publish(ctx context.Context, page []store.Outgoing) (confirmed []store.Outgoing, refused map[store.Stream]bool, err error) {
+	if err := r.claimAll(ctx, page); err != nil {
+		return nil, nil, err
+	}
+	for len(page) > 0 {
+		n, err := r.publisher.Publish(ctx, r.encode(page, ""))
+		if r.changed() {
+			// What was confirmed before may be gone. The audit asks for it, by what
+			// was remembered before this page.
+			return confirmed, refused, firstError(err, errChanged)
+		}
+		confirmed = append(confirmed, page[:n]...)
+		r.remember(page[:n])
+		refusal := refusalOf(err, n, len(page))
+		if refusal != nil {
+			m := page[refusal.Index]
+			if err := r.refuse(ctx, m, refusal.Err); err != nil {
+				return confirmed, refused, err
+			}
+			if refused == nil {
+				refused = make(map[store.Stream]bool)
+			}
+			refused[m.Stream] = true
+			page = append(page[n:refusal.Index:refusal.Index], without(page[refusal.Index:], refused)...)
+			continue
+		}
+		page = page[n:]
+		if err != nil && len(page) == 0 {
+			return confirmed, refused, fmt.Errorf("publish: %w", err)
+		}
+		if err != nil {
+			return confirmed, refused, fmt.Errorf("publish %s version %d: %w", page[0].Stream, page[0].Version, err)
+		}
+	}
+	return confirmed, refused, nil
+}
+
+// encode makes messages of the broker. Again, if it is not empty, gives them IDs
+// that the broker has not seen; the event's own is in its envelope.
+func (r *Relay) encode(page []store.Outgoing, again string) []broker.Message {
+	messages := make([]broker.Message, len(page))
+	for i, m := range page {
+		messages[i] = cloudevents.Encode(cloudevents.Event{
+			Message: m.Message, Source: r.cfg.Source, History: r.history, Previous: m.Previous,
+		})
+		if again != "" {
+			messages[i].ID += "~" + again
+		}
+	}
+	return messages
+}
+
+// mark takes confirmed messages off the outbox, also when ctx has ended: else
+// the next start would publish them again. It does not wait.
+func (r *Relay) mark(ctx context.Context, confirmed []store.Outgoing, next int64) *marking {
+	m := &marking{done: make(chan error, 1), next: next}
+	if len(confirmed) == 0 {
+		m.done <- nil
+		return m
+	}
+	last := r.last(confirmed)
+	go func() {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), markTimeout)
+		defer cancel()
+		positions := make([]int64, len(confirmed))
+		for i := range confirmed {
+			positions[i] = confirmed[i].Position
+		}
+		err := r.outbox.MarkPublished(ctx, positions, last)
+		if err != nil {
+			err = fmt.Errorf("mark %d messages as published: %w", len(positions), err)
+		}
+		m.done <- err
+	}()
+	r.note(func(s *State) { s.Published += int64(len(confirmed)) })
+	if r.cfg.Logger.Enabled(ctx, slog.LevelDebug) {
+		for i := range confirmed {
+			r.cfg.Logger.Debug("published", slog.String("type", confirmed[i].Type), slog.String("category", confirmed[i].Stream.Category),
+				slog.String("id", confirmed[i].Stream.ID), slog.Int64("version", confirmed[i].Version))
+		}
+	}
+	return m
+}
