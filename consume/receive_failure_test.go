@@ -45,7 +45,7 @@ func TestAPoisonedStreamWaitsForARedriveAndHoldsUpNobody(t *testing.T) {
 		if q := r.parked()["bad"]; q.Attempts != 5 || q.Error != "no such customer" || q.Version != 1 || q.Messages != 50 {
 			t.Errorf("got %+v", q)
 		}
-		if n := r.view.calls[tick("bad")]; n > 7 { // once with the others, once alone, and the attempts
+		if n := r.calls("bad"); n > 7 { // once with the others, once alone, and the attempts
 			t.Errorf("%d calls for 5 attempts", n)
 		}
 		if r.log.count("level=ERROR", "reason=poison", "id=bad", "redrive") != 1 {
@@ -171,7 +171,7 @@ func TestAttemptsOutliveTheProcess(t *testing.T) {
 		if q := r.parked()["bad"]; q.Attempts != 5 {
 			t.Errorf("%d attempts, want 5", q.Attempts)
 		}
-		if n := r.view.calls[tick("bad")]; n != 5 {
+		if n := r.calls("bad"); n != 5 {
 			t.Errorf("%d calls, want 5", n)
 		}
 	})
@@ -196,7 +196,7 @@ func TestPassingTroubleOfAReceiverCountsNoAttempts(t *testing.T) {
 				if q := r.parked()["bad"]; q.Attempts > 2 { // the note of a try under way
 					t.Errorf("%d attempts", q.Attempts)
 				}
-				if n := r.view.calls[tick("bad")]; n < 100 {
+				if n := r.calls("bad"); n < 100 {
 					t.Errorf("%d calls in two hours", n)
 				}
 				mended.Store(true)
