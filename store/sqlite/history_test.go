@@ -19,7 +19,7 @@ func TestAnOlderDatabaseGetsAHistory(t *testing.T) {
 	for _, statement := range []string{
 		string(script), "PRAGMA user_version = 1",
 		`INSERT INTO event_store (category, stream_id, version, event_id, type, content_type, data, time, correlation_id, causation_id, actor)
-			VALUES ('c', 's', 1, 'first', 't', 'text/plain', 'x', 1, '', '', ''), ('c', 's', 2, 'second', 't', 'text/plain', 'x', 1, '', '', '')`,
+			VALUES ('c', 's', 1, 'first', 't', 'text/plain', x'00', 1, '', '', ''), ('c', 's', 2, 'second', 't', 'text/plain', x'00', 1, '', '', '')`,
 		"INSERT INTO outbox (position) VALUES (2)",
 	} {
 		if _, err := db.Exec(statement); err != nil {
