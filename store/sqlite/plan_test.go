@@ -27,7 +27,11 @@ var plans = []struct{ name, query, plan string }{
 	{"unpublished", unpublishedSQL, `
 		SEARCH outbox USING INTEGER PRIMARY KEY (rowid>?)
 		SEARCH e USING INTEGER PRIMARY KEY (rowid=?)
-		CORRELATED SCALAR SUBQUERY 2
+		SCALAR SUBQUERY 3
+		SCAN CONSTANT ROW
+		SCALAR SUBQUERY 2
+		SCAN outbox USING INDEX outbox_refused
+		CORRELATED SCALAR SUBQUERY 4
 		SEARCH r USING INDEX outbox_refused (refused_category=? AND refused_stream_id=? AND position<?)
 		CORRELATED SCALAR SUBQUERY 1
 		SEARCH p USING INDEX sqlite_autoindex_event_store_1 (category=? AND stream_id=? AND version=?)`},
