@@ -123,6 +123,7 @@ type Follower[Tx any] struct {
 
 	mu      sync.Mutex
 	moved   chan struct{}   // closed when a segment of this member has moved
+	here    map[int]reached // by segment, those that this process works on
 	unknown map[string]bool // types of foreign events that were told of
 	turned  time.Time       // when Run last began to look at the consumer's rows
 }
@@ -161,6 +162,7 @@ func Follow[Tx any](name string, db Database[Tx], cfg Config, routes ...Route[Tx
 		id: id, db: db, cfg: cfg.withDefaults(),
 		routes: make(map[string]*Route[Tx], len(routes)),
 		moved:  make(chan struct{}),
+		here:   make(map[int]reached),
 	}
 	for _, r := range routes {
 		switch {
@@ -232,12 +234,40 @@ func program() string {
 	return strings.ToValidUTF8(fmt.Sprintf("%s (pid %d on %s)", name, os.Getpid(), host), "?")
 }
 
-// tell wakes those who wait for the consumer's progress.
-func (f *Follower[Tx]) tell() {
+// reached is where a segment of this process stands.
+type reached struct {
+	position int64 // up to which all is committed
+	segments int   // of the consumer
+	parked   bool  // the consumer may have parked streams
+}
+
+// tell notes where a segment stands and wakes those who wait for it.
+func (f *Follower[Tx]) tell(segment int, r reached) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	f.here[segment] = r
 	close(f.moved)
 	f.moved = make(chan struct{})
+}
+
+// forget drops a segment that this process works on no more.
+func (f *Follower[Tx]) forget(segment int) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	delete(f.here, segment)
+}
+
+// has reports whether this process knows, without a look at the database, that
+// the message of a stream at a position is handled.
+func (f *Follower[Tx]) has(s store.Stream, position int64) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for segment, r := range f.here {
+		if segmentOf(hash(s), r.segments) == segment {
+			return !r.parked && r.position >= position
+		}
+	}
+	return false
 }
 
 // maxUnknown bounds how many types of foreign events are told of.

@@ -65,7 +65,7 @@ func (w *worker[Tx]) readPage(ctx context.Context, after store.Progress) page[Tx
 	for i := range messages {
 		m := &messages[i]
 		p.places[i] = store.Progress{Position: m.Position, EventID: m.ID}
-		if route := w.routes[m.Stream.Category]; route != nil && int(hash(m.Stream)%uint32(w.segments)) == w.claim.Segment {
+		if route := w.routes[m.Stream.Category]; route != nil && segmentOf(hash(m.Stream), w.segments) == w.claim.Segment {
 			if it, known := w.decode(m, route); known {
 				p.items = append(p.items, it)
 			} else {
@@ -121,6 +121,9 @@ func (p *page[Tx]) upTo(position int64, at store.Progress) {
 		p.items = p.items[:n]
 	}
 }
+
+// segmentOf returns the segment of the streams with a hash.
+func segmentOf(hash uint32, segments int) int { return int(hash % uint32(segments)) }
 
 // hash decides on the segment of a stream. It is stored with parked streams, so
 // that it never changes: FNV-1a of category, a zero byte and id.

@@ -29,6 +29,7 @@ func (w *worker[Tx]) park(work context.Context, it *item[Tx], f fault, to store.
 		Version: it.Version, Position: it.Position, EventID: it.ID, Since: time.Now(),
 	}
 	delay := w.charge(&p, f)
+	w.anyParked, w.lookAgain = true, firstDueInterval
 	waits := false
 	err := w.transact(work, func(ctx context.Context, tx Tx) (store.Progress, error) {
 		rows, err := w.db.FindParked(ctx, tx, w.id, []store.Stream{it.Stream})
@@ -40,7 +41,6 @@ func (w *worker[Tx]) park(work context.Context, it *item[Tx], f fault, to store.
 	if err != nil {
 		return fmt.Errorf("park %s version %d: %w; it failed with: %w", p.Stream, p.Version, err, f.err)
 	}
-	w.anyParked, w.lookAgain = true, firstDueInterval
 	if !waits {
 		w.logParked(p, it.Type, delay)
 	}
@@ -114,17 +114,18 @@ func (w *worker[Tx]) passOverParked(ctx context.Context, tx Tx, chunk []item[Tx]
 // takeUp finds out whether streams are parked, and makes those due that the last
 // program did not know: this one may.
 func (w *worker[Tx]) takeUp(work context.Context) error {
-	w.anyParked, w.looked, w.lookAgain = false, time.Time{}, firstDueInterval
+	w.anyParked, w.looked, w.lookAgain = true, time.Time{}, firstDueInterval
+	found := false
 	for after := (store.Stream{}); ; {
 		rows, err := w.db.ListParked(work, w.id, after, w.cfg.BatchSize)
 		if err != nil {
 			return fmt.Errorf("list parked streams: %w", err)
 		}
-		w.anyParked = w.anyParked || len(rows) > 0
+		found = found || len(rows) > 0
 		for _, p := range rows {
 			// A clock that was set back would make a stream wait for too long.
 			late := p.Reason == store.Waiting && time.Until(p.NextTry) > 10*w.cfg.Retry.MaxDelay
-			if p.Reason != store.Unknown && !late || w.segmentOf(p.Hash) != w.claim.Segment {
+			if p.Reason != store.Unknown && !late || segmentOf(p.Hash, w.segments) != w.claim.Segment {
 				continue
 			}
 			err := w.transact(work, func(ctx context.Context, tx Tx) (store.Progress, error) {
@@ -135,13 +136,12 @@ func (w *worker[Tx]) takeUp(work context.Context) error {
 			}
 		}
 		if len(rows) < w.cfg.BatchSize {
+			w.anyParked = found
 			return nil
 		}
 		after = rows[len(rows)-1].Stream
 	}
 }
-
-func (w *worker[Tx]) segmentOf(hash uint32) int { return int(hash % uint32(w.segments)) }
 
 // errChanged tells that an operator has changed the row of a parked stream.
 var errChanged = errors.New("the parked stream was changed by somebody else")

@@ -20,22 +20,23 @@ var ErrNotFollowed = errors.New("the consumer does not come to this event")
 // [store.ErrNoConsumer] when there is no such consumer, and [ErrNotFollowed]
 // when the event is not going to be handled until somebody acts.
 func Wait[Tx any](ctx context.Context, db Database[Tx], id store.ConsumerID, stream store.Stream, version int64) error {
-	return wait(ctx, db, id, stream, version, false, func() <-chan struct{} { return nil })
+	return wait(ctx, db, id, stream, version, &Follower[Tx]{})
 }
 
 // Wait is the function [Wait] for the follower's consumer. It returns sooner when
 // the consumer's segment is with this process. It also waits for a consumer that
 // does not exist yet: the first Run makes it.
 func (f *Follower[Tx]) Wait(ctx context.Context, stream store.Stream, version int64) error {
-	return wait(ctx, f.db, f.id, stream, version, true, f.progressed)
+	return wait(ctx, f.db, f.id, stream, version, f)
 }
 
 const longestWaitPoll = 50 * time.Millisecond
 
-func wait[Tx any](ctx context.Context, db Database[Tx], id store.ConsumerID, stream store.Stream, version int64, comes bool, progressed func() <-chan struct{}) error {
-	var position int64 // of the event
+func wait[Tx any](ctx context.Context, db Database[Tx], id store.ConsumerID, stream store.Stream, version int64, f *Follower[Tx]) error {
+	comes := f.db != nil // a consumer that does not exist yet is made by the follower
+	var position int64   // of the event
 	for poll := firstPoll; ; poll = min(2*poll, longestWaitPoll) {
-		moved := progressed() // before the look, so that no move falls between
+		moved := f.progressed() // before the look, so that no move falls between
 		if position == 0 {
 			page, err := db.Read(ctx, stream, version-1, 1)
 			if err != nil {
@@ -46,6 +47,9 @@ func wait[Tx any](ctx context.Context, db Database[Tx], id store.ConsumerID, str
 			}
 		}
 		if position != 0 {
+			if f.has(stream, position) {
+				return nil
+			}
 			done, err := has(ctx, db, id, stream, version, position)
 			if done {
 				return nil
@@ -76,7 +80,7 @@ func has[Tx any](ctx context.Context, db Database[Tx], id store.ConsumerID, stre
 		return false, store.ErrNoConsumer
 	}
 	c := consumers[0]
-	segment := c.Segments[int(hash(stream)%uint32(len(c.Segments)))]
+	segment := c.Segments[segmentOf(hash(stream), len(c.Segments))]
 	if segment.Forked != "" {
 		return false, fmt.Errorf("%w: it is forked: %s", ErrNotFollowed, segment.Forked)
 	}

@@ -78,6 +78,7 @@ func (w *worker[Tx]) start(ctx, work context.Context) {
 	work, w.cancel = context.WithCancel(work)
 	go func() {
 		defer w.nudge()
+		defer w.forget(w.claim.Segment)
 		defer close(w.done)
 		defer w.cancel()
 		defer w.stop()
