@@ -187,7 +187,7 @@ func TestPassingTroubleOfAReceiverCountsNoAttempts(t *testing.T) {
 			bubble(t, consume.ReceiveConfig{}, func(t *testing.T, r *receipt) {
 				var mended atomic.Bool
 				r.view.setFail(failing("bad", &mended, cause))
-				inbox := &between{Store: r.store}
+				inbox := &troubled{Store: r.store, down: func() bool { return false }}
 				r.run(r.over(inbox, consume.ReceiveConfig{}).Run)
 				r.publish("bad", "good", "bad")
 				settle(2 * time.Hour)
@@ -207,28 +207,13 @@ func TestPassingTroubleOfAReceiverCountsNoAttempts(t *testing.T) {
 	}
 }
 
-// down is an inbox whose database is away for a while.
-type down struct {
-	*memory.Store
-	away func() bool
-}
-
-func (d *down) InTx(ctx context.Context, f func(context.Context, *memory.Tx) error) error {
-	if d.away() {
-		return errDown
-	}
-	return d.Store.InTx(ctx, f)
-}
-
-func (d *down) Transient(err error) bool { return errors.Is(err, errDown) }
-
 func TestADatabaseThatIsAwayCondemnsNothing(t *testing.T) {
 	bubble(t, consume.ReceiveConfig{}, func(t *testing.T, r *receipt) {
 		began := time.Now()
 		var mended atomic.Bool
 		r.view.setFail(failing("bad", &mended, consume.Transient(errors.New("down too"))))
 		// Away for a minute of every two, also in the middle of tries.
-		inbox := &down{Store: r.store, away: func() bool { return time.Since(began)/time.Minute%2 == 1 }}
+		inbox := &troubled{Store: r.store, down: func() bool { return time.Since(began)/time.Minute%2 == 1 }}
 		r.run(r.over(inbox, consume.ReceiveConfig{}).Run)
 		for range 60 {
 			r.publish("bad", "good")
@@ -367,6 +352,55 @@ func TestHandlersThatDoNotReturnAsTheyShould(t *testing.T) {
 			})
 		})
 	}
+}
+
+// A transaction that fails for a reason nobody can name speaks against the
+// message if its handler was called.
+func TestWhoIsToBlameForAFailedTransaction(t *testing.T) {
+	for name, c := range map[string]struct {
+		before bool // it cannot begin, else it cannot commit
+		want   map[string]store.Reason
+	}{
+		"it cannot begin":  {true, nil},
+		"it cannot commit": {false, map[string]store.Reason{"a": store.Poison}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, consume.ReceiveConfig{}, func(t *testing.T, r *receipt) {
+				var broken atomic.Bool
+				broken.Store(true)
+				inbox := &unclassified{Store: r.store, fails: func(handled bool) bool { return broken.Load() && (c.before || handled) }, calls: func() int { return r.calls("a") }}
+				r.publish("a")
+				r.run(r.over(inbox, consume.ReceiveConfig{}).Run)
+				settle(time.Hour)
+				broken.Store(false)
+				settle(time.Minute)
+				r.mustPark(c.want)
+			})
+		})
+	}
+}
+
+// unclassified is an inbox whose transactions fail for a reason it cannot name.
+type unclassified struct {
+	*memory.Store
+	calls func() int
+	fails func(handled bool) bool
+}
+
+func (u *unclassified) InTx(ctx context.Context, f func(context.Context, *memory.Tx) error) error {
+	if u.fails(false) {
+		return errors.New("proxy: unexpected reply")
+	}
+	return u.Store.InTx(ctx, func(ctx context.Context, tx *memory.Tx) error {
+		before := u.calls()
+		if err := f(ctx, tx); err != nil {
+			return err
+		}
+		if u.fails(u.calls() > before) {
+			return errors.New("deferred constraint")
+		}
+		return nil
+	})
 }
 
 func TestAnInboxWithoutRoomDegradesTheReceiverAndLosesNothing(t *testing.T) {
