@@ -6,9 +6,7 @@ import (
 	"fmt"
 
 	"github.com/eventus-go/eventus"
-	brokers "github.com/eventus-go/eventus/broker/memory"
 	"github.com/eventus-go/eventus/consume"
-	"github.com/eventus-go/eventus/outbox"
 	"github.com/eventus-go/eventus/store/memory"
 )
 
@@ -66,26 +64,27 @@ var Products = eventus.Define("product", eventus.New[Product],
 func Example() {
 	ctx, stop := context.WithCancel(context.Background())
 	defer stop()
-	store, broker := memory.New(), brokers.New(brokers.Config{})
+	store := memory.New()
 
-	// The projection: each event takes effect once, in order.
-	handled := make(chan string)
-	view := consume.HandlerFunc[*memory.Tx, Event](func(ctx context.Context, tx *memory.Tx, m eventus.Message[Event]) error {
-		tx.OnCommit(func() { handled <- fmt.Sprintf("%d %s %+v", m.Version, m.Type, m.Event) })
+	// The read model: each event takes effect once, in order.
+	view := func(ctx context.Context, tx *memory.Tx, m eventus.Message[Event]) error {
+		tx.OnCommit(func() { fmt.Printf("%d %s %+v\n", m.Version, m.Type, m.Event) })
 		return nil
-	})
-	go outbox.New(store, broker, outbox.Config{}).Run(ctx)
-	go consume.New(consume.Idempotent("prices", store, view, consume.Retry{}), Products, broker, consume.RunnerConfig{Log: store}).Run(ctx)
+	}
+	prices := consume.Follow("prices", store, consume.Config{}, consume.On(Products, view))
+	go prices.Run(ctx)
 
-	// The command: load, decide, append. The relay and the broker do the rest.
+	// The command: load, decide, append.
 	products := eventus.NewRepository(store, Products)
 	err := products.Update(ctx, "p-1", func(p *Product) error { return p.Create("Widget", 1299) })
-	fmt.Println(err, "|", <-handled, "|", <-handled)
+	fmt.Println(err, prices.Wait(ctx, Products.Stream("p-1"), 2)) // until the read model shows it
 
 	err = products.Update(ctx, "p-1", func(p *Product) error { return p.Reprice(-1) })
 	p, _ := products.Load(ctx, "p-1")
 	fmt.Println(err, "|", p.Version(), p.State())
 	// Output:
-	// <nil> | 1 product.created {Name:Widget} | 2 product.repriced {Price:1299}
+	// 1 product.created {Name:Widget}
+	// 2 product.repriced {Price:1299}
+	// <nil> <nil>
 	// a price is positive | 2 {Widget 1299}
 }

@@ -3,7 +3,6 @@ package eventus_test
 import (
 	"context"
 	"database/sql"
-	"errors"
 	"fmt"
 	"path/filepath"
 	"runtime"
@@ -59,7 +58,7 @@ type sums struct{}
 
 const createSums = `CREATE TABLE sums (id TEXT PRIMARY KEY, total INTEGER NOT NULL, version INTEGER NOT NULL, changes INTEGER NOT NULL) WITHOUT ROWID`
 
-func (sums) Handle(ctx context.Context, tx *sql.Tx, m eventus.Message[countEvent]) error {
+func (sums) handle(ctx context.Context, tx *sql.Tx, m eventus.Message[countEvent]) error {
 	result, err := tx.ExecContext(ctx, `INSERT INTO sums (id, total, version, changes) VALUES (?1, ?2, ?3, 1)
 		ON CONFLICT (id) DO UPDATE SET total = total + ?2, version = ?3, changes = changes + 1 WHERE version = ?3 - 1`,
 		m.Stream.ID, m.Event.(added).By, m.Version)
@@ -72,8 +71,8 @@ func (sums) Handle(ctx context.Context, tx *sql.Tx, m eventus.Message[countEvent
 	return nil
 }
 
-// 10,000 updates by 16 workers on 10 aggregates, on SQLite, through the outbox,
-// the relay, JetStream and the inbox, to a projection.
+// 10,000 updates by 16 workers on 10 aggregates, on SQLite, to a projection that
+// JetStream wakes and to the broker, by the outbox and the relay.
 func TestTheWholeFlowLosesAndDoublesNothing(t *testing.T) {
 	const workers, aggregates = 16, 10
 	updates := 10_000
@@ -89,9 +88,8 @@ func TestTheWholeFlowLosesAndDoublesNothing(t *testing.T) {
 	var loops sync.WaitGroup
 	defer loops.Wait()
 	defer stop()
-	projection := consume.Idempotent("sums", s, sums{}.Handle, consume.Retry{})
-	runner := consume.New(projection, counters, b, consume.RunnerConfig{Log: s})
-	for _, run := range []func(context.Context) error{outbox.New(s, b, outbox.Config{}).Run, runner.Run} {
+	projection := consume.Follow("sums", s, consume.Config{Wake: b}, consume.On(counters, sums{}.handle))
+	for _, run := range []func(context.Context) error{outbox.New(s, b, outbox.Config{}).Run, projection.Run} {
 		loops.Go(func() {
 			if err := run(ctx); err != nil {
 				t.Error(err)
@@ -128,14 +126,9 @@ func TestTheWholeFlowLosesAndDoublesNothing(t *testing.T) {
 			}
 			next++
 		}
-		waitFor(t, func() bool {
-			var version int64
-			err := db.QueryRow(`SELECT version FROM sums WHERE id = ?`, fmt.Sprint(id)).Scan(&version)
-			if err != nil && !errors.Is(err, sql.ErrNoRows) {
-				t.Fatal(err)
-			}
-			return version == want
-		})
+		if err := projection.Wait(ctx, counters.Stream(c.ID()), want); err != nil {
+			t.Fatal(err)
+		}
 		var total, changes int64
 		if err := db.QueryRow(`SELECT total, changes FROM sums WHERE id = ?`, fmt.Sprint(id)).Scan(&total, &changes); err != nil {
 			t.Fatal(err)
@@ -144,6 +137,13 @@ func TestTheWholeFlowLosesAndDoublesNothing(t *testing.T) {
 			t.Errorf("%d: the projection has total %d after %d changes, want %d after %d", id, total, changes, 2*want, want)
 		}
 	}
+	waitFor(t, func() bool {
+		var unpublished int
+		if err := db.QueryRow(`SELECT count(*) FROM outbox`).Scan(&unpublished); err != nil {
+			t.Fatal(err)
+		}
+		return unpublished == 0
+	})
 }
 
 // waitFor waits for as long as the test may run.

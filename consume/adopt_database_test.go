@@ -39,8 +39,9 @@ func beforeSQLite(t *testing.T, changes ...string) adoptable[*sql.Tx] {
 	if len(changes) > 0 {
 		script = append(append(append(script, `DROP TRIGGER event_store_no_delete`), changes...), guard)
 	}
+	dialect := strings.NewReplacer("{data}", `X'7b7d'`, "{time}", "0")
 	for _, statements := range script {
-		if _, err := db.Exec(statements); err != nil {
+		if _, err := db.Exec(dialect.Replace(statements)); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -92,8 +93,9 @@ func beforePostgres(t *testing.T, changes ...string) adoptable[pgx.Tx] {
 		script = append(script, `ALTER TABLE event_store DISABLE TRIGGER USER`)
 		script = append(append(script, changes...), `ALTER TABLE event_store ENABLE TRIGGER USER`)
 	}
+	dialect := strings.NewReplacer("{data}", `'\x7b7d'`, "{time}", "now()")
 	for _, statements := range script {
-		if _, err := conn.PgConn().Exec(t.Context(), statements).ReadAll(); err != nil {
+		if _, err := conn.PgConn().Exec(t.Context(), dialect.Replace(statements)).ReadAll(); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -118,4 +120,34 @@ func (postgresBefore) texts(ctx context.Context, tx pgx.Tx, query string, args .
 		return nil, err
 	}
 	return pgx.CollectRows(rows, pgx.RowTo[string])
+}
+
+// The statements are those by which commit 11b4396 writes a mark, or locks it
+// before it calls a handler. It must not go on without the marks that were
+// removed.
+func TestProgramsOfTheVersionBeforeFail(t *testing.T) {
+	t.Run("SQLite", func(t *testing.T) {
+		failsWithoutEventID(t, beforeSQLite(t), `
+INSERT INTO inbox (consumer, category, stream_id, version)
+SELECT $1, value ->> 0, value ->> 1, value ->> 2 FROM json_each('[["stock","done",3]]') WHERE true
+ON CONFLICT (consumer, category, stream_id) DO UPDATE SET version = excluded.version`)
+	})
+	t.Run("PostgreSQL", func(t *testing.T) {
+		failsWithoutEventID(t, beforePostgres(t), `
+INSERT INTO inbox AS i (consumer, category, stream_id, version)
+SELECT DISTINCT $1::text, s.category COLLATE "C", s.stream_id COLLATE "C", 0
+FROM unnest('{stock}'::text[], '{done}'::text[]) AS s (category, stream_id)
+ORDER BY 2, 3
+ON CONFLICT (consumer, category, stream_id) DO UPDATE SET version = i.version WHERE false`)
+	})
+}
+
+func failsWithoutEventID[Tx any](t *testing.T, db adoptable[Tx], statement string) {
+	t.Helper()
+	for _, consumer := range []string{"board", "live"} { // without a mark, and with one
+		err := db.InTx(t.Context(), func(ctx context.Context, tx Tx) error { return db.exec(ctx, tx, statement, consumer) })
+		if err == nil || !strings.Contains(err.Error(), "event_id") || db.Transient(err) {
+			t.Errorf("%s: got error %v, want one that names the column event_id", consumer, err)
+		}
+	}
 }

@@ -38,7 +38,8 @@ type adoptable[Tx any] interface {
 }
 
 // before makes a database out of a file in testdata/before, with changes by some
-// statements, and migrates it.
+// statements, and migrates it. {data} and {time} in a statement are any data and
+// time of the database.
 type before[Tx any] func(t *testing.T, changes ...string) adoptable[Tx]
 
 // adoption is a database of the version before, migrated, and the log that its
@@ -174,9 +175,13 @@ func (a *adoption[Tx]) parked(consumer string) map[store.Stream]string {
 	return parked
 }
 
-func (a *adoption[Tx]) ask(consumer string, action store.Action) {
+// ask asks for something, about one stream if it is given.
+func (a *adoption[Tx]) ask(consumer string, action store.Action, stream ...store.Stream) {
 	a.Helper()
 	r := store.Request{Consumer: store.ConsumerID{Name: consumer}, Action: action, Actor: "test"}
+	if len(stream) > 0 {
+		r.Stream = stream[0]
+	}
 	if _, err := consume.Ask(a.Context(), a.db, r); err != nil {
 		a.Fatal(err)
 	}
@@ -237,6 +242,35 @@ func adoptedConsumersGoOn[Tx any](t *testing.T, open before[Tx]) {
 			t.Errorf("consumers %+v, error %v", consumers, err)
 		}
 	})
+	t.Run("which the broker alone has fed, follow the log once they have a position", func(t *testing.T) {
+		db := open(t, `INSERT INTO inbox (consumer, category, stream_id, version) VALUES ('live', 'stock', '', 0)`)
+		a := &adoption[Tx]{T: t, log: db, db: db}
+		f := a.run("live", stocks)
+		a.append("stock", "done", "new", "refused", "fresh")
+		a.ask("live", store.Redrive)
+		a.drain("live")
+		a.settle(f, []string{"stock"})
+		a.exact("live", []string{"stock"}, nil)
+	})
+	t.Run("have a forked stream, when the log has lost what they have handled of it", func(t *testing.T) {
+		db := open(t, `DELETE FROM event_store WHERE position IN (17, 25)`, `DELETE FROM outbox WHERE position IN (17, 25)`)
+		a := &adoption[Tx]{T: t, log: db, db: db}
+		f := a.run("board", orders, stocks)
+		forked := streamOf("stock", "done")
+		except := []store.Stream{forked, streamOf("order", "poison"), streamOf("stock", "refused")}
+		a.settle(f, board, except...)
+		a.ask("board", store.Redrive, forked)
+		a.append("order", "done")
+		a.settle(f, board, except...)
+		for deadline := time.Now().Add(time.Minute); a.parked("board")[forked] != "forked 3" || a.pending("board") > 0; time.Sleep(5 * time.Millisecond) {
+			if time.Now().After(deadline) {
+				t.Fatalf("the stream is parked as %q after its redrive, want forked", a.parked("board")[forked])
+			}
+		}
+		a.ask("board", store.Rebuild)
+		a.settleRebuilt(f)
+		a.exact("board", board, nil)
+	})
 	t.Run("forked, when the log has lost what they have handled", func(t *testing.T) {
 		db := open(t, `DELETE FROM event_store WHERE position > 16`, `DELETE FROM outbox WHERE position > 16`)
 		a := &adoption[Tx]{T: t, log: db, db: db}
@@ -278,6 +312,16 @@ func (a *adoption[Tx]) goOn() {
 	a.exact("mails", []string{"order"}, nil)
 }
 
+// pending counts the requests that are not carried out yet.
+func (a *adoption[Tx]) pending(consumer string) int {
+	a.Helper()
+	requests, err := a.db.PendingRequests(a.Context(), store.ConsumerID{Name: consumer})
+	if err != nil {
+		a.Fatal(err)
+	}
+	return len(requests)
+}
+
 // drain waits until a consumer has no parked stream.
 func (a *adoption[Tx]) drain(consumer string) {
 	a.Helper()
@@ -288,16 +332,17 @@ func (a *adoption[Tx]) drain(consumer string) {
 	}
 }
 
-// settleRebuilt waits until a forked consumer is rebuilt and has come through
+// settleRebuilt waits until the board is rebuilt and has come through
 // the log.
 func (a *adoption[Tx]) settleRebuilt(f *consume.Follower[Tx]) {
 	a.Helper()
 	for deadline := time.Now().Add(time.Minute); ; time.Sleep(5 * time.Millisecond) {
+		pending := a.pending("board")
 		state, err := f.State(a.Context())
 		if err != nil {
 			a.Fatal(err)
 		}
-		if state.Status == consume.Running && state.AtHead() {
+		if pending == 0 && state.Rebuild == 0 && state.Status == consume.Running && state.AtHead() {
 			return
 		}
 		if time.Now().After(deadline) {

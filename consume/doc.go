@@ -1,51 +1,108 @@
-// Package consume runs handlers and projections over the messages of a broker,
-// so that the effect of each message happens once.
+// Package consume runs handlers over events, so that what a handler writes takes
+// effect once for each event.
 //
-// # What happens to a message
+// There are two kinds of consumers:
 //
-//	   broker                              log of the store
-//	     |                                       |
-//	     | live                                  | at the start, and every Sweep
-//	     v                                       v
-//	+--------------------------------------------------------+
-//	|  one transaction for a batch; for each message compare |
-//	|  its version with the mark (consumer, stream)          |
-//	+--------------------------------------------------------+
-//	     |              |                |              |
-//	  v <= mark     v = mark+1       v > mark+1     has dead letters
-//	     |              |                |              |
-//	  passed over    handler        read what is     queued behind
-//	     |          |       |       missing from     them
-//	     |         ok     error     the log, or wait    |
-//	     |          |       |            |              |
-//	     |      mark moves  |            +--> again     |
-//	     v          v       v                           v
-//	    ack        ack   roll back the batch, then      ack
-//	                     each message by itself: the
-//	                     one to blame waits and is
-//	                     tried again; after Attempts
-//	                     it is parked in dead_letters
+//   - [Follow] is for programs that can read the store. A follower reads the log
+//     of the store, and the broker only wakes it.
+//   - [Receive] is for programs that cannot. A receiver is fed by a broker alone,
+//     and keeps an inbox in its own database.
 //
-// # Why nothing is lost, and nothing happens twice
+// # A follower
 //
-// The mark moves in the transaction of the handler's own writes, and only from
-// v-1 to v. So each version takes effect once and in order, whatever the broker
-// repeats, delays, reorders or loses.
+//	   log of the store                 append of this process,
+//	        |                           message at the broker, or time
+//	        |  after the position,             |
+//	        |  that place included             | wakes
+//	        v                                  v
+//	+-----------------------------------------------------+
+//	| page: up to BatchSize events. The first one must be |---- another event, or none:
+//	| the event at the segment's position                 |     the consumer is forked
+//	+-----------------------------------------------------+
+//	        |  the segment's streams, the consumer's categories
+//	        v
+//	+-----------------------------------------------------+
+//	| chunk: the whole page at first                      |<--------+
+//	+-----------------------------------------------------+         |
+//	        |                                                       | smaller, until the
+//	        v                                                       | message to blame
+//	+-----------------------------------------------------+         | is alone
+//	| transaction: call the handlers, then advance the    |--failed-+
+//	| segment if the claim on it still holds              |         |
+//	+-----------------------------------------------------+         | alone
+//	        |                                                       v
+//	        | commit                             +----------------------------------+
+//	        v                                    | parked: a row for the stream,    |
+//	the segment has moved on <-------------------| and the segment moves past it    |
+//	                                             +----------------------------------+
+//	                                                |        ^             |
+//	                                        due     |        | failed      | too often
+//	                                                v        |             v
+//	                                         caught up from the log      poison: waits for
+//	                                         in order, up to the         a redrive or a skip
+//	                                         segment; the row goes
 //
-// A message is acknowledged after that transaction has committed. One that the
-// broker loses shows as a gap when the next of its stream comes, and is read
-// from the log. The last one of a stream leaves no gap: for it, and for a broker
-// that lost everything, the runner walks the log from the position up to which
-// it has seen all, at its start and every Sweep. That position moves only over
-// messages that are done. A rebuild is the same walk from position 0, and the
-// seam between it and the live messages needs no care: the marks tell.
+// A consumer has one row, a row for each of its segments, and a row for each
+// stream in trouble. A stream belongs to one segment by the hash of its name.
+// Each segment has a position, the id of the event at that position, and the
+// claim of the member that works on it: an owner, an epoch and a lease.
 //
-// Without the log a gap can only wait: the message is asked for again for about
-// two minutes, then it is parked, so that the gap shows and holds nobody else
-// up. It is never jumped.
+// # Why nothing is lost
+//
+// The log never skips an event ([store.Log]). A page begins at the segment's
+// position, and the position moves only in a transaction in which the handlers
+// have been called for all events before it, except for those of parked streams.
+// A parked stream has a row that was written in the transaction in which the
+// segment moved past its first event. The row says which version is next. It goes
+// in the transaction in which its stream has come to where the segment is. What
+// does not commit is read again.
+//
+// # Why nothing happens twice
+//
+// A transaction advances the segment from the position that its member claims, at
+// the epoch of its claim, or does not commit. Of two members that handle the same
+// events one commits. That holds for a member that was stopped for an hour in the
+// middle of a transaction as well: the segment has another epoch by then. The
+// first events of a page are proved by the id at the position, so that events of
+// another history, which have the same positions, are not taken for new ones.
+//
+// # Why nobody holds up anybody else
+//
+// A failure of one message parks its stream, and its segment goes on. Due streams
+// are taken up between two pages, a batch of each. A transaction calls no further
+// handler after a quarter of [Config.LeaseDuration], and its context ends after
+// half of it. A member that ends without giving its segments back loses them when
+// the lease ends. Its successor tries one message at a time for a while and notes
+// each try before it is made, so that a message which ends the process is found
+// and parked.
+//
+// Attempts count for the handler's own errors alone. Trouble with the database, a
+// conflict and [Transient] count none. An event that the program cannot decode
+// waits for a program that can.
+//
+// # Members and operators
+//
+// Any number of processes may run followers of one consumer. They divide its
+// segments among themselves by rows alone. What operators ask for is a row too:
+// see [Ask]. [States] shows how consumers are, and [Wait] returns when one has
+// come to an event.
+//
+// # A receiver
+//
+// A receiver compares each message with the mark of its stream: the version and
+// the event id of the last message that took effect.
+//
+//	v <= mark       a duplicate, passed over; another id at the mark is a fork
+//	v == mark+1     handled, if the event before it is that of the mark
+//	v  > mark+1     a gap: kept in the inbox until the missing messages come
+//
+// The mark moves in the transaction of the handler's own writes. A message is
+// acknowledged after that transaction has committed, or after it was stored in the
+// inbox to wait. So a stream that fails, or waits, does not fill the broker's
+// window of unsettled messages. See [Receive] and [ReceiveConfig].
 //
 // # What is in memory
 //
-// One batch of messages, one page of the log, and a small entry for each stream
-// that waits for a retry, of which there are at most 1,000.
+// A follower holds two pages of the log for each of its segments, a receiver one
+// batch of messages. Nothing in memory grows with the number of streams.
 package consume

@@ -135,6 +135,13 @@ func (r *receipt) publish(ids ...string) {
 	}
 }
 
+// calls returns how often the handler was called for a stream.
+func (r *receipt) calls(id string) int {
+	r.view.mu.Lock()
+	defer r.view.mu.Unlock()
+	return r.view.calls[tick(id)]
+}
+
 // parked returns the reasons of streams that do not flow, by id.
 func (r *receipt) parked() map[string]store.Queue {
 	r.t.Helper()

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -101,7 +102,7 @@ func TestEventsWithoutAVersionQueueBehindTheOneThatFails(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newReceipt(t, consume.ReceiveConfig{})
 		defer r.end()
-		mended := false
+		var mended atomic.Bool
 		a := &arrived{fail: failing("o-1", &mended, errors.New("no"))}
 		receiver := consume.Receive(consume.Idempotent("view", r.store, a.handle, consume.Retry{MaxAttempts: 3}), ticks, r.broker,
 			consume.ReceiveConfig{Logger: discard()})
@@ -120,7 +121,8 @@ func TestEventsWithoutAVersionQueueBehindTheOneThatFails(t *testing.T) {
 		if err != nil || len(parked) != 2 || parked[1].Stream != (store.Stream{Category: "tick:arrivals", ID: "o-1"}) || parked[1].Messages != 20 || parked[1].Reason != store.Poison {
 			t.Fatalf("got %+v, %v", parked, err)
 		}
-		mended, a.ids = true, nil
+		mended.Store(true)
+		a.ids = nil
 		if n, err := receiver.RedriveAll(t.Context()); n != 2 || err != nil {
 			t.Fatalf("redriven %d, %v", n, err)
 		}

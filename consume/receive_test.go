@@ -33,7 +33,7 @@ func TestAReceiverHandlesEachEventOnceAndInOrder(t *testing.T) {
 			bubble(t, consume.ReceiveConfig{BatchSize: 1 + int(seed)*3}, func(t *testing.T, r *receipt) {
 				random := rand.New(rand.NewPCG(seed, 1))
 				r.view.setFail(func(eventus.Message[ticked]) error {
-					if random.Float64() < 0.05 {
+					if rand.Float64() < 0.05 {
 						return consume.Transient(errors.New("not now"))
 					}
 					return nil

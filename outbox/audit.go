@@ -76,14 +76,20 @@ func (r *Relay) audit(ctx context.Context) error {
 			return err
 		}
 		if err := r.auditTopic(ctx, topic); err != nil {
-			return fmt.Errorf("compare topic %s at the broker with the store: %w", topic, err)
+			return err
 		}
+		r.known[topic] = true
 	}
 	r.note(func(s *State) { s.Audit.Time = time.Now() })
 	return nil
 }
 
-func (r *Relay) auditTopic(ctx context.Context, topic string) error {
+func (r *Relay) auditTopic(ctx context.Context, topic string) (err error) {
+	defer func() {
+		if err != nil {
+			err = fmt.Errorf("compare topic %s at the broker with the store: %w", topic, err)
+		}
+	}()
 	tail, err := r.auditor.Last(ctx, topic)
 	if err != nil {
 		return err

@@ -47,12 +47,23 @@ func (r *Relay) claim(ctx context.Context, category string) error {
 	return nil
 }
 
-// claimAll claims the categories of a page.
+// claimAll claims the categories of a page, and compares those that are new with
+// the broker, as the audit has compared the others.
 func (r *Relay) claimAll(ctx context.Context, page []store.Outgoing) error {
 	for i := range page {
-		if err := r.claim(ctx, page[i].Stream.Category); err != nil {
+		category := page[i].Stream.Category
+		if r.known[category] {
+			continue
+		}
+		if err := r.claim(ctx, category); err != nil {
 			return err
 		}
+		if r.auditor != nil {
+			if err := r.auditTopic(ctx, category); err != nil {
+				return err
+			}
+		}
+		r.known[category] = true
 	}
 	return nil
 }

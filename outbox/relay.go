@@ -31,6 +31,7 @@ type Relay struct {
 	history string // of the store; empty until it is known, or where it has none
 	after   int64  // everything up to here was marked, or waits
 	claimed map[string]bool
+	known   map[string]bool // categories that were claimed and compared
 	places  map[string]*store.Published
 	audited map[string]store.Published // places as they were at the last audit
 	ready   bool                       // whether history and places are known
@@ -116,7 +117,7 @@ func (r *Relay) watch() <-chan struct{} {
 // have published meanwhile.
 func (r *Relay) forget() {
 	r.ready, r.started, r.after, r.checkAt = false, false, 0, time.Time{}
-	r.claimed = make(map[string]bool)
+	r.claimed, r.known = make(map[string]bool), make(map[string]bool)
 	r.places, r.audited = make(map[string]*store.Published), make(map[string]store.Published)
 }
 

@@ -6,13 +6,15 @@
 // A message of the topic "product" goes to the subject eventus.product.<n>,
 // where n is the FNV-1a hash of its Key modulo the number of partitions.
 // JetStream keeps every subject of a stream in memory, so there is never one
-// for each key. A durable subscription is a durable pull consumer of the same
-// name, with the filter eventus.product.*.
+// for each key. A durable subscription is a durable pull consumer
+// "<name>@<topic>", with the filter eventus.product.*. Whose the topic is says a
+// message on eventus.product.owner.history, which that filter leaves out.
 //
 // A message's ID travels as Nats-Msg-Id and its Key as Eventus-Key, both
 // escaped as in a URL's path; its headers and data are those of the NATS
 // message. Headers that NATS reads itself ("Nats-...", "Status",
-// "Description") and Eventus-Key are refused by Publish.
+// "Description") and the names Eventus-Key and Eventus-Again are refused by
+// Publish.
 //
 // # What the server promises
 //
@@ -20,8 +22,13 @@
 // (sync_interval, 2 minutes). A crash of the machine, or of one server and then
 // another, takes confirmed messages with it; sync_interval: always does not.
 // It drops a message whose ID it has seen within the duplicate window (2
-// minutes), and only then. Headers are limited to 64 KiB, header and data
+// minutes), also when it does not have the message any more; Publish looks, and
+// sends it under another ID then, with the header Eventus-Again. Headers are limited to 64 KiB, header and data
 // together to max_payload (1 MiB).
+//
+// A stream whose limits lose messages is refused: max_msgs or max_bytes with the
+// discard policy "old", max_msgs_per_subject, a max_age shorter than Config.MaxAge,
+// no_ack, sealed, mirror. Config.AllowLoss accepts them.
 //
 // # The connection
 //

@@ -13,7 +13,7 @@ const lastSQL = `SELECT coalesce(max(position), 0) FROM {schema}.event_store`
 // OFFSET 0 keeps the event a look-up for each row of the outbox. A merge of the
 // two tables, which the planner likes for a short outbox, walks over all that was
 // ever published. The scalar subquery, where NOT EXISTS would do, keeps refused
-// messages a look-up too.
+// messages a look-up too, which is left out while there are none.
 const unpublishedSQL = `
 SELECT m.*, o.attempts FROM {schema}.outbox AS o CROSS JOIN LATERAL (
 	SELECT ` + messageColumns + `, coalesce((
@@ -22,9 +22,10 @@ SELECT m.*, o.attempts FROM {schema}.outbox AS o CROSS JOIN LATERAL (
 	FROM {schema}.event_store AS e WHERE e.position = o.position OFFSET 0
 ) AS m
 WHERE o.position > $1 AND o.error IS NULL AND (
+	NOT (SELECT EXISTS (SELECT FROM {schema}.outbox WHERE error IS NOT NULL)) OR (
 	SELECT r.position FROM {schema}.outbox AS r
 	WHERE r.error IS NOT NULL AND r.refused_category = m.category AND r.refused_stream_id = m.stream_id AND r.position < m.position
-	LIMIT 1) IS NULL
+	LIMIT 1) IS NULL)
 ORDER BY o.position LIMIT $2`
 
 // Unpublished implements [store.Outbox]. What holds [Store.ReadAll] back holds

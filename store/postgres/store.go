@@ -43,7 +43,9 @@ type Store struct {
 	head       head
 	queue      queue
 	senders    chan struct{} // holds a value for each combined append under way
-	waiters    chan struct{} // holds a value for each append that may wait for a stream
+	// transactions holds a value for each transaction of InTx under way.
+	transactions chan struct{}
+	waiters      chan struct{} // holds a value for each append that may wait for a stream
 
 	mu       sync.Mutex
 	appended chan struct{}
@@ -77,8 +79,11 @@ func Open(ctx context.Context, pool *pgxpool.Pool, config Config) (*Store, error
 		head:       newHead(),
 		senders:    make(chan struct{}, maxSenders),
 		// Those who wait for a stream leave connections to whoever has it.
-		waiters:  make(chan struct{}, max(1, pool.Config().MaxConns/2)),
-		appended: make(chan struct{}),
+		waiters: make(chan struct{}, max(1, pool.Config().MaxConns/2)),
+		// If all connections were theirs, those that append inside would wait for
+		// each other.
+		transactions: make(chan struct{}, max(1, pool.Config().MaxConns-1)),
+		appended:     make(chan struct{}),
 	}, nil
 }
 

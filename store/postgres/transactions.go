@@ -42,6 +42,9 @@ func begin(ctx context.Context, conn *pgx.Conn) (pgx.Tx, error) {
 // The transaction is not f's to end. Commit and Rollback of tx return an error,
 // and InTx then rolls back and returns an error that is not [Store.Transient].
 //
+// One connection of the pool is always left for what f does outside of tx, such
+// as an append: of more transactions at a time than that, some wait.
+//
 // When ctx ends while f runs, InTx closes the connection, so that the server
 // cancels the statement that runs in tx and rolls back. InTx still returns only
 // after f has returned, but the connection's place in the pool is free before
@@ -54,6 +57,12 @@ func begin(ctx context.Context, conn *pgx.Conn) (pgx.Tx, error) {
 // setting does not cover a process that is stopped while it writes a pipelined
 // batch to the connection.
 func (s *Store) InTx(ctx context.Context, f func(ctx context.Context, tx pgx.Tx) error) error {
+	select {
+	case s.transactions <- struct{}{}:
+		defer func() { <-s.transactions }()
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 	conn, err := s.pool.Acquire(ctx)
 	if err != nil {
 		return fmt.Errorf("begin transaction: %w", err)
