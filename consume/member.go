@@ -235,7 +235,7 @@ func (m *member[Tx]) lasts(until, now time.Time) bool {
 // mustWrite reports whether the rows need a change by this member.
 func (m *member[Tx]) mustWrite(c store.Consumer, now time.Time) bool {
 	i := slices.IndexFunc(c.Members, func(o store.Member) bool { return o.Name == m.name })
-	return i < 0 || c.Members[i].Until.Before(now.Add(m.cfg.LeaseDuration*2/3)) ||
+	return i < 0 || c.Members[i].Until.Before(now.Add(m.cfg.LeaseDuration*2/3)) || !m.lasts(c.Members[i].Until, now) ||
 		c.Rebuild != 0 || c.NextSegments != 0 && (meets(c) || passed(c)) || len(m.claimable(&c, now)) > 0
 }
 

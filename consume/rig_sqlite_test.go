@@ -74,3 +74,8 @@ func sqliteBed(ctx context.Context, path string) (*bed[*sql.Tx], error) {
 	return b, b.exec(ctx, `CREATE TABLE IF NOT EXISTS effects (n INTEGER PRIMARY KEY AUTOINCREMENT,
 		consumer TEXT NOT NULL, category TEXT NOT NULL, id TEXT NOT NULL, event_id TEXT NOT NULL)`)
 }
+
+func isSQLite(r rig) bool {
+	_, ok := r.(*bed[*sql.Tx])
+	return ok
+}

@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgxpool"
 )
 
 const (
@@ -47,7 +47,8 @@ func begin(ctx context.Context, conn *pgx.Conn) (pgx.Tx, error) {
 //
 // When ctx ends while f runs, InTx closes the connection, so that the server
 // cancels the statement that runs in tx and rolls back. InTx still returns only
-// after f has returned.
+// after f has returned, but the connection's place in the pool is free before
+// that.
 //
 // If ctx has a deadline, the server does the same by itself: it ends a session
 // that waits for the next statement of f for longer than the time left at the
@@ -71,7 +72,7 @@ func (s *Store) InTx(ctx context.Context, f func(ctx context.Context, tx pgx.Tx)
 	if err != nil {
 		return fmt.Errorf("begin transaction: %w", err)
 	}
-	stop := closeAtEnd(ctx, conn.Conn().PgConn())
+	stop := closeAtEnd(ctx, conn)
 	defer func() {
 		stop()
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), rollbackTimeout)
@@ -96,13 +97,16 @@ func (s *Store) InTx(ctx context.Context, f func(ctx context.Context, tx pgx.Tx)
 
 // closeAtEnd closes the connection when ctx ends, unless the returned function
 // was called before. That function reports whether the connection is still open.
-func closeAtEnd(ctx context.Context, conn *pgconn.PgConn) (stop func() bool) {
+func closeAtEnd(ctx context.Context, pooled *pgxpool.Conn) (stop func() bool) {
+	conn := pooled.Conn().PgConn()
 	closed := make(chan struct{})
 	stopped := context.AfterFunc(ctx, func() {
 		// The connection of the network, because nothing else of pgx may be used
 		// while f uses it. When that breaks under a statement, pgx has the server
 		// cancel the statement.
 		_ = conn.Conn().Close()
+		// An f that never returns must not keep a connection from others.
+		pooled.Hijack()
 		close(closed)
 	})
 	return sync.OnceValue(func() bool {

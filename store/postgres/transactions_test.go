@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -48,6 +49,37 @@ func mustHaveViews(t testing.TB, pool *pgxpool.Pool, want int) {
 	if err := pool.QueryRow(t.Context(), "SELECT count(*) FROM views").Scan(&got); err != nil || got != want {
 		t.Errorf("%d views, error %v, want %d", got, err, want)
 	}
+}
+
+// TestTransactionsThatHangAreNoneOfThePool has more handlers that never return
+// than the pool has connections.
+func TestTransactionsThatHangAreNoneOfThePool(t *testing.T) {
+	s, pool := openWithViews(t)
+	hang := make(chan struct{})
+	var hanging sync.WaitGroup
+	for range 2 * pool.Config().MaxConns {
+		ctx, cancel := context.WithCancel(t.Context())
+		entered := make(chan struct{})
+		hanging.Go(func() {
+			err := s.InTx(ctx, func(context.Context, pgx.Tx) error {
+				close(entered)
+				<-hang
+				return nil
+			})
+			if !errors.Is(err, context.Canceled) {
+				t.Errorf("got %v", err)
+			}
+		})
+		<-entered
+		cancel()
+	}
+	inTx(t, s, func(ctx context.Context, tx pgx.Tx) error {
+		_, err := tx.Exec(ctx, putView)
+		return err
+	})
+	mustHaveViews(t, pool, 1)
+	close(hang)
+	hanging.Wait()
 }
 
 // TestTransactionsThatHang has a handler that does not return when its context
