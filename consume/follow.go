@@ -123,6 +123,7 @@ type Follower[Tx any] struct {
 
 	mu      sync.Mutex
 	moved   chan struct{}   // closed when a segment of this member has moved
+	moves   int64           // counts those of this process's segments
 	here    map[int]reached // by segment, those that this process works on
 	unknown map[string]bool // types of foreign events that were told of
 	turned  time.Time       // when Run last began to look at the consumer's rows
@@ -236,6 +237,7 @@ func program() string {
 
 // reached is where a segment of this process stands.
 type reached struct {
+	move     int64 // the one that took it there
 	position int64 // up to which all is committed
 	segments int   // of the consumer
 	parked   bool  // the consumer may have parked streams
@@ -245,6 +247,8 @@ type reached struct {
 func (f *Follower[Tx]) tell(segment int, r reached) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	f.moves++
+	r.move = f.moves
 	f.here[segment] = r
 	close(f.moved)
 	f.moved = make(chan struct{})
@@ -257,14 +261,22 @@ func (f *Follower[Tx]) forget(segment int) {
 	delete(f.here, segment)
 }
 
-// has reports whether this process knows, without a look at the database, that
-// the message of a stream at a position is handled.
-func (f *Follower[Tx]) has(s store.Stream, position int64) bool {
+// lastMove returns the number of the last move of a segment of this process.
+func (f *Follower[Tx]) lastMove() int64 {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.moves
+}
+
+// has reports whether the message of a stream at a position is handled, as far as
+// this process knows without a look at the database. It must have come there after
+// a move: what was so before may have been taken back by a rebuild.
+func (f *Follower[Tx]) has(s store.Stream, position, after int64) bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	for segment, r := range f.here {
 		if segmentOf(hash(s), r.segments) == segment {
-			return !r.parked && r.position >= position
+			return !r.parked && r.position >= position && r.move > after
 		}
 	}
 	return false

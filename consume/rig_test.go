@@ -221,9 +221,9 @@ func await(t testing.TB, what string, ok func() bool) {
 	}
 }
 
-// history returns the ids of all events of a log, by stream, in order, without
+// eventsOf returns the ids of all events of a log, by stream, in order, without
 // those of other categories than bump and jump.
-func history(t testing.TB, log store.Log) map[store.Stream][]string {
+func eventsOf(t testing.TB, log store.Log) map[store.Stream][]string {
 	t.Helper()
 	all := make(map[store.Stream][]string)
 	for after := int64(0); ; {
@@ -249,7 +249,7 @@ func difference(t testing.TB, r rig, consumer string, log store.Log) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := history(t, log)
+	want := eventsOf(t, log)
 	for s, ids := range effects {
 		if !slices.Equal(ids, want[s]) {
 			same := 0

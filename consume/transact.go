@@ -67,7 +67,7 @@ func (w *worker[Tx]) transact(work context.Context, f func(ctx context.Context, 
 		return o.err
 	}
 	w.claim.Position, w.at, w.storedAt = o.to.Position, o.to, started
-	w.tell(w.claim.Segment, reached{o.to.Position, w.segments, w.anyParked})
+	w.tell(w.claim.Segment, reached{position: o.to.Position, segments: w.segments, parked: w.anyParked})
 	return nil
 }
 

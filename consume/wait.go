@@ -34,7 +34,8 @@ const longestWaitPoll = 50 * time.Millisecond
 
 func wait[Tx any](ctx context.Context, db Database[Tx], id store.ConsumerID, stream store.Stream, version int64, f *Follower[Tx]) error {
 	comes := f.db != nil // a consumer that does not exist yet is made by the follower
-	var position int64   // of the event
+	began := f.lastMove()
+	var position int64 // of the event
 	for poll := firstPoll; ; poll = min(2*poll, longestWaitPoll) {
 		moved := f.progressed() // before the look, so that no move falls between
 		if position == 0 {
@@ -47,7 +48,7 @@ func wait[Tx any](ctx context.Context, db Database[Tx], id store.ConsumerID, str
 			}
 		}
 		if position != 0 {
-			if f.has(stream, position) {
+			if f.has(stream, position, began) {
 				return nil
 			}
 			done, err := has(ctx, db, id, stream, version, position)

@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/eventus-go/eventus"
 	"github.com/eventus-go/eventus/eventustest"
@@ -201,6 +202,13 @@ func TestRebuild(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.ask(store.Request{Action: store.Rebuild})
+	for done := false; !done; time.Sleep(time.Millisecond) {
+		requests, err := s.events.ListRequests(t.Context(), "product_views", 0, 1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		done = !requests[0].DoneAt.IsZero()
+	}
 	for i := range 30 {
 		s.send("GET", fmt.Sprintf("/products/p-%d?wait=2", i), "")
 	}

@@ -24,8 +24,8 @@ func (s *Store) consumerSeed() int64 { return int64(s.schemaKey) + 1<<40 }
 // was not there is locked by being inserted. The order keeps two calls from
 // deadlocking.
 const lockMarksSQL = `
-INSERT INTO {schema}.inbox AS i (consumer, category, stream_id, version)
-SELECT DISTINCT $1::text, s.category COLLATE "C", s.stream_id COLLATE "C", 0
+INSERT INTO {schema}.inbox AS i (consumer, category, stream_id, version, event_id)
+SELECT DISTINCT $1::text, s.category COLLATE "C", s.stream_id COLLATE "C", 0, ''
 FROM unnest($2::text[], $3::text[]) AS s (category, stream_id)
 ORDER BY 2, 3
 ON CONFLICT (consumer, category, stream_id) DO UPDATE SET version = i.version WHERE false`
