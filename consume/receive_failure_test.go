@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"runtime"
 	"strings"
 	"sync/atomic"
@@ -12,6 +13,7 @@ import (
 	"time"
 
 	"github.com/eventus-go/eventus"
+	"github.com/eventus-go/eventus/broker"
 	"github.com/eventus-go/eventus/broker/cloudevents"
 	"github.com/eventus-go/eventus/consume"
 	"github.com/eventus-go/eventus/store"
@@ -451,4 +453,33 @@ func plain(id, subject string) cloudevents.Event {
 		},
 		Source: "/erp",
 	}
+}
+
+// away is a broker that cannot be reached until it is back.
+type away struct {
+	broker.Subscriber
+	back atomic.Bool
+}
+
+func (a *away) Subscribe(ctx context.Context, name, topic string, start broker.Start) (broker.Subscription, error) {
+	if !a.back.Load() {
+		return nil, errors.New("no server answers")
+	}
+	return a.Subscriber.Subscribe(ctx, name, topic, start)
+}
+
+func TestABrokerThatIsAwayIsLoggedOnce(t *testing.T) {
+	bubble(t, consume.ReceiveConfig{}, func(t *testing.T, r *receipt) {
+		b := &away{Subscriber: r.broker}
+		once := consume.Idempotent("view", r.store, r.view.Handle, consume.Retry{})
+		r.run(consume.Receive(once, ticks, b, consume.ReceiveConfig{Logger: slog.New(slog.NewTextHandler(r.log, nil))}).Run)
+		r.publish("a")
+		settle(time.Hour)
+		if n := r.log.count("receiver pauses", "no server answers"); n != 1 {
+			t.Errorf("%d lines in an hour, want 1", n)
+		}
+		b.back.Store(true)
+		settle(time.Minute)
+		r.view.check(t, "a", 1)
+	})
 }
