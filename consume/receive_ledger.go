@@ -184,7 +184,9 @@ func (l *ledger[Tx, E]) next(ctx context.Context, line *line, a *arrival) error 
 	case a.refused != nil:
 		l.parkWith(line, a, *a.refused, a.retryAfter)
 		return nil
-	case a.delivery.Attempt() >= suspectDelivery:
+	case a.delivery.Attempt() >= suspectDelivery && l.fits(line, 1):
+		// Without room it is handled here: the queue may be full of messages
+		// that wait for this one.
 		l.parkWith(line, a, store.Queue{Reason: store.Waiting, Error: "the message was delivered before and did not come to an end"}, 0)
 		return nil
 	}
