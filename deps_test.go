@@ -44,6 +44,11 @@ var rules = map[string]struct {
 	"product":                    {own: []string{"", "codec", "consume", "store"}, others: []string{"github.com/goccy/go-json", "github.com/google/uuid", "github.com/jackc/pgx/v5", "golang.org/x/text"}},
 	"vet":                        {others: []string{"golang.org/x/tools"}},
 	"cmd/eventusvet":             {own: []string{"vet"}, others: []string{"golang.org/x/tools"}},
+	// Another service: it has neither package product nor the store of productd.
+	"product/cmd/pricewatch": {
+		own:    []string{"", "broker/jetstream", "consume", "store", "store/sqlite"},
+		others: []string{"github.com/gofrs/flock", "github.com/nats-io/nats.go", "github.com/peterbourgon/ff", "golang.org/x/sync", "golang.org/x/text", "modernc.org/sqlite"},
+	},
 	"product/cmd/productd": {
 		own:    []string{"", "broker/jetstream", "consume", "infra/natsd", "outbox", "product", "store", "store/postgres", "store/sqlite"},
 		others: []string{"github.com/gofrs/flock", "github.com/jackc/pgx/v5", "github.com/nats-io/nats.go", "github.com/peterbourgon/ff", "golang.org/x/sync", "modernc.org/sqlite"},
@@ -131,6 +136,8 @@ func TestWhatIsLinkedIntoAProgram(t *testing.T) {
 		"broker/jetstream":     {"testing", "database/sql", "github.com/nats-io/nats-server/v2/server"},
 		"eventustest":          {"database/sql", "github.com/nats-io/nats.go", "modernc.org/sqlite"},
 		"product/cmd/productd": {"testing", "pgregory.net/rapid", "github.com/google/go-cmp/cmp"},
+		// A service that cannot read the store.
+		"product/cmd/pricewatch": {"testing", module + "/product", module + "/outbox", "github.com/jackc/pgx/v5", "github.com/nats-io/nats-server/v2/server"},
 	} {
 		for _, p := range goList(t, strings.TrimSuffix(module+"/"+name, "/")) {
 			for _, path := range banned {

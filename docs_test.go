@@ -42,7 +42,7 @@ func TestTheReadmesCodeIsTested(t *testing.T) {
 func TestTheReadmesCommandsAnswerAsPrinted(t *testing.T) {
 	readme := readText(t, "README.md")
 	log, url := startProductd(t)
-	cut := regexp.MustCompile(`event_id=\S+|data=\S+|http://[\d.:]+`)
+	cut := regexp.MustCompile(`event_id=\S+|data=\S+|history=\S+|http://[\d.:]+`)
 	for _, block := range blocksOf(readme, "") {
 		for line := range strings.Lines(block) {
 			if line = cut.ReplaceAllString(strings.TrimSpace(line), "..."); strings.HasPrefix(line, "msg=") && !slices.ContainsFunc(log, func(real string) bool {
@@ -167,20 +167,20 @@ func TestTheReadmeNamesProductdsFlags(t *testing.T) {
 		method, ok := call.Fun.(*ast.SelectorExpr)
 		if ok && fmt.Sprint(method.X) == "flags" && strings.HasSuffix(method.Sel.Name, "Var") {
 			name, _ := strconv.Unquote(call.Args[1].(*ast.BasicLit).Value)
-			want = append(want, name+" PRODUCTD_"+strings.ToUpper(name))
+			want = append(want, name+" PRODUCTD_"+strings.ToUpper(strings.ReplaceAll(name, "-", "_")))
 		}
 		return true
 	})
 	var got []string
 	readme := readText(t, "README.md")
-	for _, row := range regexp.MustCompile("(?m)^\\| `-(\\w+)` \\| `(\\w+)` ").FindAllStringSubmatch(readme, -1) {
+	for _, row := range regexp.MustCompile("(?m)^\\| `-([\\w-]+)` \\| `(\\w+)` ").FindAllStringSubmatch(readme, -1) {
 		got = append(got, row[1]+" "+row[2])
 	}
 	if len(want) == 0 || !slices.Equal(got, want) {
 		t.Errorf("README.md lists the flags %q, productd has %q", got, want)
 	}
 	// Outside of the table they may be named too.
-	for _, named := range regexp.MustCompile("`-(\\w+)|(PRODUCTD_\\w+)").FindAllStringSubmatch(readme, -1) {
+	for _, named := range regexp.MustCompile("`-([\\w-]+)|(PRODUCTD_\\w+)").FindAllStringSubmatch(readme, -1) {
 		if !slices.ContainsFunc(want, func(flag string) bool { return slices.Contains(strings.Fields(flag), named[1]+named[2]) }) {
 			t.Errorf("README.md names %s, which productd does not have", named[0])
 		}

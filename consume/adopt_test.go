@@ -229,8 +229,16 @@ func adoptedConsumersGoOn[Tx any](t *testing.T, open before[Tx]) {
 		db := open(t)
 		err := db.InTx(t.Context(), func(ctx context.Context, tx Tx) error {
 			marks, err := db.Marks(ctx, tx, "live", []store.Stream{streamOf("stock", "done"), streamOf("stock", "refused")})
-			if err == nil && (marks[0].Version != 2 || marks[0].Parked || marks[1].Version != 0 || !marks[1].Parked) {
+			if err == nil && (marks[0].Version != 2 || marks[0].Reason != "" || marks[1].Version != 0 || marks[1].Reason != store.Poison) {
 				t.Errorf("marks %+v", marks)
+			}
+			if err != nil {
+				return err
+			}
+			// The dead letters of before wait in a queue, and can be redriven.
+			q, ok, err := db.FindQueue(ctx, tx, "live", streamOf("stock", "refused"))
+			if err != nil || !ok || q.Version != 1 || q.Messages == 0 || q.Error == "" {
+				t.Errorf("queue %+v, %v", q, err)
 			}
 			return err
 		})

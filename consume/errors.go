@@ -11,7 +11,7 @@ import (
 var ErrGap = errors.New("gap")
 
 // GapError tells that a message came before an earlier one of its stream.
-// Returned by [Once.Handle] and [Runner.Redrive]; nothing was handled.
+// Returned by [Once.Handle]; nothing was handled.
 type GapError struct {
 	Stream  store.Stream
 	Want    int64 // the version that is next

@@ -3,8 +3,6 @@ package consume_test
 import (
 	"context"
 	"errors"
-	"fmt"
-	"math/rand/v2"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -14,7 +12,6 @@ import (
 	"github.com/eventus-go/eventus/broker"
 	brokermemory "github.com/eventus-go/eventus/broker/memory"
 	"github.com/eventus-go/eventus/consume"
-	"github.com/eventus-go/eventus/outbox"
 	"github.com/eventus-go/eventus/store"
 	"github.com/eventus-go/eventus/store/memory"
 )
@@ -27,25 +24,6 @@ type ticked struct {
 var ticks = eventus.Foreign("tick", eventus.Known("ticked", func(e ticked) ticked { return e }))
 
 func tick(id string) store.Stream { return store.Stream{Category: "tick", ID: id} }
-
-func encode(t testing.TB, n int64) store.Event {
-	t.Helper()
-	e, err := ticks.Encode(ticked{n})
-	if err != nil {
-		t.Fatal(err)
-	}
-	e.ID, e.Time = fmt.Sprintf("event-%d-%d", n, rand.Uint64()), time.Now()
-	return e
-}
-
-func appendTicks(t testing.TB, s *memory.Store, id string, numbers ...int64) {
-	t.Helper()
-	for _, n := range numbers {
-		if _, err := s.Append(context.Background(), tick(id), store.Any, []store.Event{encode(t, n)}); err != nil {
-			t.Fatal(err)
-		}
-	}
-}
 
 // view is a read model in memory that would show every doubled, skipped or
 // disordered effect: it keeps the versions it was given, for each stream.
@@ -79,6 +57,16 @@ func (v *view) Handle(_ context.Context, tx *memory.Tx, m eventus.Message[ticked
 	return nil
 }
 
+// reset empties the view, as the second half of a rebuild.
+func (v *view) reset(_ context.Context, tx *memory.Tx) error {
+	tx.OnCommit(func() {
+		v.mu.Lock()
+		defer v.mu.Unlock()
+		clear(v.versions)
+	})
+	return nil
+}
+
 func (v *view) setFail(fail func(m eventus.Message[ticked]) error) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
@@ -108,44 +96,14 @@ func (v *view) check(t testing.TB, id string, want int64) {
 	}
 }
 
-// system is a store, a broker, and what runs between them, in a synctest bubble:
-// its hours take no time.
+// system is a store, a broker and a view, in a synctest bubble: its hours take no
+// time.
 type system struct {
 	t      testing.TB
 	store  *memory.Store
 	broker *brokermemory.Broker
 	view   *view
-	runner *consume.Runner[*memory.Tx, ticked]
 	stop   []func()
-}
-
-type settings struct {
-	noLog      bool
-	publisher  func(broker.Publisher) broker.Publisher
-	subscriber func(broker.Subscriber) broker.Subscriber
-	config     consume.RunnerConfig
-	retry      consume.Retry
-}
-
-func newSystem(t testing.TB, set settings) *system {
-	s := &system{t: t, store: memory.New(), broker: brokermemory.New(brokermemory.Config{}), view: newView()}
-	var publisher broker.Publisher = s.broker
-	if set.publisher != nil {
-		publisher = set.publisher(s.broker)
-	}
-	var subscriber broker.Subscriber = s.broker
-	if set.subscriber != nil {
-		subscriber = set.subscriber(s.broker)
-	}
-	if !set.noLog {
-		set.config.Log = s.store
-	}
-	if set.retry == (consume.Retry{}) {
-		set.retry.MaxAttempts = 5
-	}
-	s.runner = consume.New(consume.Idempotent("view", s.store, s.view.Handle, set.retry), ticks, subscriber, set.config)
-	s.run(outbox.New(s.store, publisher, outbox.Config{}).Run)
-	return s
 }
 
 // run starts a loop that ends with the test's bubble.
@@ -175,52 +133,24 @@ func settle(d time.Duration) {
 	synctest.Wait()
 }
 
-func (s *system) deadLetters() []store.DeadLetter {
-	s.t.Helper()
-	letters, err := s.runner.DeadLetters(context.Background(), store.Stream{}, 1000)
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	return letters
+// silent is a broker that delivers nothing.
+func silent() broker.Subscriber { return brokermemory.New(brokermemory.Config{}) }
+
+var errDown = errors.New("the database is down")
+
+// troubled is an inbox whose database is down now and then.
+type troubled struct {
+	*memory.Store
+	down func() bool
 }
 
-// chaos is a broker that does to messages all that the contract allows, and
-// more: it confirms and forgets, repeats and reorders.
-type chaos struct {
-	broker.Publisher
-	random       *rand.Rand
-	lose, repeat float64
-	shuffle      bool
-	refuse       float64
+func (s *troubled) InTx(ctx context.Context, f func(context.Context, *memory.Tx) error) error {
+	if s.down() {
+		return errDown
+	}
+	return s.Store.InTx(ctx, f)
 }
 
-var errRefused = errors.New("refused")
-
-func (c *chaos) Publish(ctx context.Context, messages []broker.Message) (int, error) {
-	confirmed := len(messages)
-	var err error
-	if c.random.Float64() < c.refuse {
-		confirmed, err = c.random.IntN(len(messages)), errRefused
-	}
-	var out []broker.Message
-	for _, m := range messages[:confirmed] {
-		if c.random.Float64() < c.lose {
-			continue
-		}
-		out = append(out, m)
-		for c.random.Float64() < c.repeat {
-			out = append(out, m)
-		}
-	}
-	if c.shuffle {
-		c.random.Shuffle(len(out), func(i, j int) { out[i], out[j] = out[j], out[i] })
-	}
-	if len(out) > 0 {
-		if _, err := c.Publisher.Publish(ctx, out); err != nil {
-			return 0, err
-		}
-	}
-	return confirmed, err
-}
+func (s *troubled) Transient(err error) bool { return errors.Is(err, errDown) }
 
 func alwaysPermanent(eventus.Message[ticked]) error { return consume.Permanent(errors.New("never")) }

@@ -107,7 +107,7 @@ func (o *Once[Tx, E]) handle(ctx context.Context, tx Tx, m eventus.Message[E]) e
 	case forked:
 		return fmt.Errorf("%s version %d is event %q, and event %q was handled: %w", m.Stream, m.Version, m.ID, mark.EventID, ErrForked)
 	}
-	if mark.Parked || mark.Reason != "" && mark.Reason != store.Gap {
+	if mark.Reason != "" && mark.Reason != store.Gap {
 		return fmt.Errorf("%s version %d: %w", m.Stream, m.Version, ErrParked)
 	}
 	if m.Version > mark.Version+1 {

@@ -3,6 +3,7 @@ package consume_test
 import (
 	"context"
 	"errors"
+	"runtime"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -34,6 +35,29 @@ func TestHandleHandlesEachVersionOnceAndInOrder(t *testing.T) {
 	err := h.Handle(t.Context(), message("a", 9))
 	if !errors.As(err, &gap) || gap.Want != 4 || gap.Version != 9 || gap.Stream != tick("a") {
 		t.Errorf("got %v", err)
+	}
+}
+
+func TestHandleRefusesAnotherHistory(t *testing.T) {
+	s, v := memory.New(), newView()
+	h := consume.Idempotent("view", s, v.Handle, consume.Retry{})
+	m := message("a", 1)
+	if err := h.Handle(t.Context(), m); err != nil {
+		t.Fatal(err)
+	}
+	m.ID = "another"
+	if err := h.Handle(t.Context(), m); !errors.Is(err, consume.ErrForked) {
+		t.Errorf("got %v", err)
+	}
+	v.check(t, "a", 1)
+}
+
+func TestHandleOutlivesAHandlerThatCallsGoexit(t *testing.T) {
+	s := memory.New()
+	goexit := func(context.Context, *memory.Tx, eventus.Message[ticked]) error { runtime.Goexit(); return nil }
+	h := consume.Idempotent("view", s, goexit, consume.Retry{MaxAttempts: 1})
+	if err := h.Handle(t.Context(), message("a", 1)); err == nil {
+		t.Error("no error")
 	}
 }
 
@@ -73,7 +97,7 @@ func TestHandleTriesAgainAndLeavesNothingOfAFailedAttempt(t *testing.T) {
 func TestHandleDoesNotOvertakeDeadLetters(t *testing.T) {
 	s, v := memory.New(), newView()
 	err := s.InTx(t.Context(), func(ctx context.Context, tx *memory.Tx) error {
-		return s.Park(ctx, tx, store.DeadLetter{Consumer: "view", Message: store.Message{Stream: tick("a"), Version: 1}, Error: "x", ParkedAt: time.Now()})
+		return s.SetQueue(ctx, tx, store.Queue{Consumer: "view", Stream: tick("a"), Version: 1, Reason: store.Poison}, 0)
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -158,14 +182,10 @@ func TestHandleRefusesAMessageWithoutAStreamOrVersion(t *testing.T) {
 
 func TestMistakesInTheWiringPanicAtOnce(t *testing.T) {
 	s, v := memory.New(), newView()
-	once := consume.Idempotent("view", s, v.Handle, consume.Retry{})
 	for name, wire := range map[string]func(){
 		"a name with a dot": func() { consume.Idempotent("a.b", s, v.Handle, consume.Retry{}) },
 		"no handler":        func() { consume.Idempotent[*memory.Tx, ticked]("a", s, nil, consume.Retry{}) },
 		"no inbox":          func() { consume.Idempotent[*memory.Tx, ticked]("a", nil, v.Handle, consume.Retry{}) },
-		"no consumer":       func() { consume.New[*memory.Tx, ticked](nil, ticks, silent(), consume.RunnerConfig{}) },
-		"no source":         func() { consume.New(once, nil, silent(), consume.RunnerConfig{}) },
-		"no subscriber":     func() { consume.New(once, ticks, nil, consume.RunnerConfig{}) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			defer func() {

@@ -173,7 +173,8 @@ func Receive[Tx, E any](once *Once[Tx, E], source Source[E], from broker.Subscri
 }
 
 // Run handles messages until ctx ends, then returns nil. It outlives failures of
-// the database, the broker and the handler. When ctx ends, the work in hand is
+// the database, the broker and the handler. While it cannot subscribe, an error
+// that repeats the one before is logged at debug level. When ctx ends, the work in hand is
 // finished, or given back after StopTimeout. Run is called once at a time; a
 // second call returns an error.
 func (r *Receiver[Tx, E]) Run(ctx context.Context) error {
@@ -188,18 +189,26 @@ func (r *Receiver[Tx, E]) Run(ctx context.Context) error {
 	defer queues.Wait()
 	queues.Go(func() { r.workQueues(ctx, work) })
 
-	failures := pause.AfterFailures()
+	failures, told := pause.AfterFailures(), ""
 	for ctx.Err() == nil {
 		started := time.Now()
-		err := r.session(ctx, work)
+		subscribed, err := r.session(ctx, work)
 		if err == nil || ctx.Err() != nil {
 			continue
+		}
+		if subscribed {
+			told = ""
 		}
 		if time.Since(started) > pause.Longest {
 			failures = pause.AfterFailures()
 		}
 		d, _ := failures.Next()
-		r.log.Error("receiver pauses", slog.Any("error", err), slog.Duration("pause", d))
+		level := slog.LevelError
+		if err.Error() == told {
+			level = slog.LevelDebug // a broker may be away for hours
+		}
+		told = err.Error()
+		r.log.Log(ctx, level, "receiver pauses", slog.Any("error", err), slog.Duration("pause", d))
 		pause.Wait(ctx, d, nil)
 	}
 	return nil

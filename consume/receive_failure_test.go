@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"runtime"
 	"strings"
 	"sync/atomic"
@@ -12,6 +13,7 @@ import (
 	"time"
 
 	"github.com/eventus-go/eventus"
+	"github.com/eventus-go/eventus/broker"
 	"github.com/eventus-go/eventus/broker/cloudevents"
 	"github.com/eventus-go/eventus/consume"
 	"github.com/eventus-go/eventus/store"
@@ -187,7 +189,7 @@ func TestPassingTroubleOfAReceiverCountsNoAttempts(t *testing.T) {
 			bubble(t, consume.ReceiveConfig{}, func(t *testing.T, r *receipt) {
 				var mended atomic.Bool
 				r.view.setFail(failing("bad", &mended, cause))
-				inbox := &between{Store: r.store}
+				inbox := &troubled{Store: r.store, down: func() bool { return false }}
 				r.run(r.over(inbox, consume.ReceiveConfig{}).Run)
 				r.publish("bad", "good", "bad")
 				settle(2 * time.Hour)
@@ -207,28 +209,13 @@ func TestPassingTroubleOfAReceiverCountsNoAttempts(t *testing.T) {
 	}
 }
 
-// down is an inbox whose database is away for a while.
-type down struct {
-	*memory.Store
-	away func() bool
-}
-
-func (d *down) InTx(ctx context.Context, f func(context.Context, *memory.Tx) error) error {
-	if d.away() {
-		return errDown
-	}
-	return d.Store.InTx(ctx, f)
-}
-
-func (d *down) Transient(err error) bool { return errors.Is(err, errDown) }
-
 func TestADatabaseThatIsAwayCondemnsNothing(t *testing.T) {
 	bubble(t, consume.ReceiveConfig{}, func(t *testing.T, r *receipt) {
 		began := time.Now()
 		var mended atomic.Bool
 		r.view.setFail(failing("bad", &mended, consume.Transient(errors.New("down too"))))
 		// Away for a minute of every two, also in the middle of tries.
-		inbox := &down{Store: r.store, away: func() bool { return time.Since(began)/time.Minute%2 == 1 }}
+		inbox := &troubled{Store: r.store, down: func() bool { return time.Since(began)/time.Minute%2 == 1 }}
 		r.run(r.over(inbox, consume.ReceiveConfig{}).Run)
 		for range 60 {
 			r.publish("bad", "good")
@@ -369,6 +356,55 @@ func TestHandlersThatDoNotReturnAsTheyShould(t *testing.T) {
 	}
 }
 
+// A transaction that fails for a reason nobody can name speaks against the
+// message if its handler was called.
+func TestWhoIsToBlameForAFailedTransaction(t *testing.T) {
+	for name, c := range map[string]struct {
+		before bool // it cannot begin, else it cannot commit
+		want   map[string]store.Reason
+	}{
+		"it cannot begin":  {true, nil},
+		"it cannot commit": {false, map[string]store.Reason{"a": store.Poison}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, consume.ReceiveConfig{}, func(t *testing.T, r *receipt) {
+				var broken atomic.Bool
+				broken.Store(true)
+				inbox := &unclassified{Store: r.store, fails: func(handled bool) bool { return broken.Load() && (c.before || handled) }, calls: func() int { return r.calls("a") }}
+				r.publish("a")
+				r.run(r.over(inbox, consume.ReceiveConfig{}).Run)
+				settle(time.Hour)
+				broken.Store(false)
+				settle(time.Minute)
+				r.mustPark(c.want)
+			})
+		})
+	}
+}
+
+// unclassified is an inbox whose transactions fail for a reason it cannot name.
+type unclassified struct {
+	*memory.Store
+	calls func() int
+	fails func(handled bool) bool
+}
+
+func (u *unclassified) InTx(ctx context.Context, f func(context.Context, *memory.Tx) error) error {
+	if u.fails(false) {
+		return errors.New("proxy: unexpected reply")
+	}
+	return u.Store.InTx(ctx, func(ctx context.Context, tx *memory.Tx) error {
+		before := u.calls()
+		if err := f(ctx, tx); err != nil {
+			return err
+		}
+		if u.fails(u.calls() > before) {
+			return errors.New("deferred constraint")
+		}
+		return nil
+	})
+}
+
 func TestAnInboxWithoutRoomDegradesTheReceiverAndLosesNothing(t *testing.T) {
 	for name, cfg := range map[string]consume.ReceiveConfig{
 		"of a stream":     {MaxQueuedPerStream: 10},
@@ -417,4 +453,33 @@ func plain(id, subject string) cloudevents.Event {
 		},
 		Source: "/erp",
 	}
+}
+
+// away is a broker that cannot be reached until it is back.
+type away struct {
+	broker.Subscriber
+	back atomic.Bool
+}
+
+func (a *away) Subscribe(ctx context.Context, name, topic string, start broker.Start) (broker.Subscription, error) {
+	if !a.back.Load() {
+		return nil, errors.New("no server answers")
+	}
+	return a.Subscriber.Subscribe(ctx, name, topic, start)
+}
+
+func TestABrokerThatIsAwayIsLoggedOnce(t *testing.T) {
+	bubble(t, consume.ReceiveConfig{}, func(t *testing.T, r *receipt) {
+		b := &away{Subscriber: r.broker}
+		once := consume.Idempotent("view", r.store, r.view.Handle, consume.Retry{})
+		r.run(consume.Receive(once, ticks, b, consume.ReceiveConfig{Logger: slog.New(slog.NewTextHandler(r.log, nil))}).Run)
+		r.publish("a")
+		settle(time.Hour)
+		if n := r.log.count("receiver pauses", "no server answers"); n != 1 {
+			t.Errorf("%d lines in an hour, want 1", n)
+		}
+		b.back.Store(true)
+		settle(time.Minute)
+		r.view.check(t, "a", 1)
+	})
 }

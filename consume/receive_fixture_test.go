@@ -170,7 +170,7 @@ func (r *receipt) mustPark(want map[string]store.Reason) {
 	}
 }
 
-func (r *receipt) letters() []store.Letter {
+func (r *receipt) letters() []store.DeadLetter {
 	r.t.Helper()
 	letters, err := r.receiver.DeadLetters(context.Background(), 0, 1000)
 	if err != nil {

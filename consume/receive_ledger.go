@@ -23,7 +23,7 @@ type ledger[Tx, E any] struct {
 	fresh  map[*arrival]bool // events without a version that did not come before
 	room   int64
 	queued []store.QueuedMessage
-	letter []store.Letter
+	letter []store.DeadLetter
 
 	// For after the commit:
 	handled                  []*arrival
@@ -257,7 +257,7 @@ func (l *ledger[Tx, E]) close(ctx context.Context) error {
 		return err
 	}
 	for _, letter := range l.letter {
-		if err := r.inbox.AddLetter(ctx, l.tx, letter); err != nil {
+		if err := r.inbox.AddDeadLetter(ctx, l.tx, letter); err != nil {
 			return err
 		}
 	}

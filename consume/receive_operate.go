@@ -41,8 +41,8 @@ func (r *Receiver[Tx, E]) Parked(ctx context.Context, after store.Stream, limit 
 // DeadLetters returns up to limit dead letters of the consumer with an id below
 // before, in descending order of id: messages that could not be used, and those
 // that were skipped. 0 starts at the last.
-func (r *Receiver[Tx, E]) DeadLetters(ctx context.Context, before int64, limit int) ([]store.Letter, error) {
-	return r.inbox.ListLetters(ctx, r.once.consumer, before, limit)
+func (r *Receiver[Tx, E]) DeadLetters(ctx context.Context, before int64, limit int) ([]store.DeadLetter, error) {
+	return r.inbox.ListDeadLetters(ctx, r.once.consumer, before, limit)
 }
 
 // Redrive has the messages of a parked stream tried again, as if none of them had
@@ -154,7 +154,7 @@ func (r *Receiver[Tx, E]) skip(ctx context.Context, tx Tx, s store.Stream, reaso
 			mark.Version, mark.EventID = first.Version, first.ID
 		}
 		version = letter.Message.Version
-		if err := r.inbox.AddLetter(ctx, tx, letter); err != nil {
+		if err := r.inbox.AddDeadLetter(ctx, tx, letter); err != nil {
 			return 0, err
 		}
 	}

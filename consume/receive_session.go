@@ -19,16 +19,16 @@ const (
 )
 
 // session subscribes and handles live messages until something fails, ctx ends,
-// or the inbox is reset.
-func (r *Receiver[Tx, E]) session(ctx, work context.Context) error {
+// or the inbox is reset. It reports whether it could subscribe.
+func (r *Receiver[Tx, E]) session(ctx, work context.Context) (subscribed bool, err error) {
 	incarnation, err := r.inbox.Incarnation(ctx, r.once.consumer)
 	if err != nil {
-		return err
+		return false, err
 	}
 	name := r.subscription(incarnation)
 	subscription, err := r.subscriber.Subscribe(ctx, name, r.source.Category(), broker.FromFirst)
 	if err != nil {
-		return fmt.Errorf("subscribe as %s: %w", name, err)
+		return false, fmt.Errorf("subscribe as %s: %w", name, err)
 	}
 	r.incarnation.Store(&incarnation)
 	defer func() {
@@ -39,21 +39,21 @@ func (r *Receiver[Tx, E]) session(ctx, work context.Context) error {
 	for ctx.Err() == nil {
 		deliveries, renewed, err := r.fetch(ctx, subscription)
 		if err != nil {
-			return err
+			return true, err
 		}
 		if renewed {
 			r.log.Warn("the inbox was reset: the receiver subscribes again, from the first message on; the old subscription can be deleted at the broker",
 				slog.String("subscription", name))
-			return nil
+			return true, nil
 		}
 		if len(deliveries) == 0 {
 			continue
 		}
 		if err := r.deliver(work, deliveries); err != nil {
-			return err
+			return true, err
 		}
 	}
-	return nil
+	return true, nil
 }
 
 // fetch waits for messages until ctx ends or the inbox is reset.

@@ -42,7 +42,7 @@ func (a *arrival) key() store.EventKey {
 // out that a message is early.
 func (r *Receiver[Tx, E]) sort(work context.Context, deliveries []broker.Delivery) ([]*arrival, error) {
 	var batch, useless, strange []*arrival
-	var letters []store.Letter
+	var letters []store.DeadLetter
 	for _, d := range deliveries {
 		a := &arrival{delivery: d}
 		e, err := r.read(d.Message())
@@ -86,10 +86,10 @@ func (r *Receiver[Tx, E]) read(m broker.Message) (cloudevents.Event, error) {
 }
 
 // bury stores dead letters of messages that cannot be used.
-func (r *Receiver[Tx, E]) bury(work context.Context, letters []store.Letter) error {
+func (r *Receiver[Tx, E]) bury(work context.Context, letters []store.DeadLetter) error {
 	err := r.transact(work, func(ctx context.Context, tx Tx) error {
 		for _, l := range letters {
-			if err := r.inbox.AddLetter(ctx, tx, l); err != nil {
+			if err := r.inbox.AddDeadLetter(ctx, tx, l); err != nil {
 				return err
 			}
 		}
@@ -106,9 +106,9 @@ func (r *Receiver[Tx, E]) bury(work context.Context, letters []store.Letter) err
 }
 
 // letter returns a message that cannot be used, with all that is known of it.
-func (r *Receiver[Tx, E]) letter(d broker.Delivery, cause error) store.Letter {
+func (r *Receiver[Tx, E]) letter(d broker.Delivery, cause error) store.DeadLetter {
 	m := d.Message()
-	l := store.Letter{
+	l := store.DeadLetter{
 		Consumer: r.once.consumer,
 		Message: store.Message{
 			Event:  store.Event{Data: m.Data[:min(len(m.Data), maxLetterData)]},

@@ -43,7 +43,7 @@ func (r *Receiver[Tx, E]) look(ctx, work context.Context) error {
 			return err
 		}
 	}
-	_, err = r.inbox.TrimLetters(ctx, consumer, r.cfg.MaxDeadLetters)
+	_, err = r.inbox.TrimDeadLetters(ctx, consumer, r.cfg.MaxDeadLetters)
 	return err
 }
 
@@ -120,7 +120,7 @@ func (r *Receiver[Tx, E]) evictOne(work context.Context, s store.Stream) error {
 			return err
 		}
 		for _, m := range queued {
-			if err := r.inbox.AddLetter(ctx, tx, r.letterOf(m, errOrphan.Error(), "")); err != nil {
+			if err := r.inbox.AddDeadLetter(ctx, tx, r.letterOf(m, errOrphan.Error(), "")); err != nil {
 				return err
 			}
 		}
@@ -134,8 +134,8 @@ func (r *Receiver[Tx, E]) evictOne(work context.Context, s store.Stream) error {
 }
 
 // letterOf returns the dead letter of a message that waited.
-func (r *Receiver[Tx, E]) letterOf(m store.QueuedMessage, cause, reason string) store.Letter {
-	l := store.Letter{Consumer: r.once.consumer, Message: r.plain(m.Message), Source: m.Source, Size: len(m.Data), Error: cause, Reason: reason}
+func (r *Receiver[Tx, E]) letterOf(m store.QueuedMessage, cause, reason string) store.DeadLetter {
+	l := store.DeadLetter{Consumer: r.once.consumer, Message: r.plain(m.Message), Source: m.Source, Size: len(m.Data), Error: cause, Reason: reason}
 	l.Message.Data = m.Data[:min(len(m.Data), maxLetterData)]
 	return l
 }

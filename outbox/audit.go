@@ -19,6 +19,7 @@ func (r *Relay) remember(confirmed []store.Outgoing) {
 	if r.auditor == nil {
 		return
 	}
+	now := time.Now()
 	for i := range confirmed {
 		m := &confirmed[i]
 		place := r.auditor.Place(m.Stream.Category, m.Stream.ID)
@@ -30,25 +31,19 @@ func (r *Relay) remember(confirmed []store.Outgoing) {
 		if m.Position < p.Position && (p.Floor == 0 || m.Position < p.Floor) {
 			p.Floor = m.Position
 		}
-		p.Position, p.EventID, p.Time = max(p.Position, m.Position), m.ID, time.Now()
-		p.Token = r.auditor.Token(place)
+		p.Position, p.EventID, p.Time = max(p.Position, m.Position), m.ID, now
+		r.touched[place] = p
 	}
 }
 
-// last returns what is known of the places of confirmed messages.
-func (r *Relay) last(confirmed []store.Outgoing) []store.Published {
-	if r.auditor == nil {
-		return nil
+// last returns what is new of the places since it was called before.
+func (r *Relay) last() []store.Published {
+	last := make([]store.Published, 0, len(r.touched))
+	for place, p := range r.touched {
+		p.Token = r.auditor.Token(place)
+		last = append(last, *p)
 	}
-	places := make(map[string]bool)
-	var last []store.Published
-	for i := range confirmed {
-		place := r.auditor.Place(confirmed[i].Stream.Category, confirmed[i].Stream.ID)
-		if !places[place] {
-			places[place] = true
-			last = append(last, *r.places[place])
-		}
-	}
+	clear(r.touched)
 	return last
 }
 

@@ -171,7 +171,7 @@ func (r *Relay) mark(ctx context.Context, confirmed []store.Outgoing, next int64
 		m.done <- nil
 		return m
 	}
-	last := r.last(confirmed)
+	last := r.last()
 	go func() {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), markTimeout)
 		defer cancel()

@@ -33,11 +33,12 @@ type Relay struct {
 	claimed map[string]bool
 	known   map[string]bool // categories that were claimed and compared
 	places  map[string]*store.Published
-	audited map[string]store.Published // places as they were at the last audit
-	ready   bool                       // whether history and places are known
-	started bool                       // whether refused messages were tried again since Run or the lease began
-	checkAt time.Time                  // when the next audit is due
-	session uint64                     // of the broker at the last audit
+	audited map[string]store.Published  // places as they were at the last audit
+	touched map[string]*store.Published // places that are not marked yet
+	ready   bool                        // whether history and places are known
+	started bool                        // whether refused messages were tried again since Run or the lease began
+	checkAt time.Time                   // when the next audit is due
+	session uint64                      // of the broker at the last audit
 
 	mu    sync.Mutex
 	state State
@@ -119,6 +120,7 @@ func (r *Relay) forget() {
 	r.ready, r.started, r.after, r.checkAt = false, false, 0, time.Time{}
 	r.claimed, r.known = make(map[string]bool), make(map[string]bool)
 	r.places, r.audited = make(map[string]*store.Published), make(map[string]store.Published)
+	r.touched = make(map[string]*store.Published)
 }
 
 // turn publishes what there is, if this relay is the one to do it.

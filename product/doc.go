@@ -11,6 +11,8 @@
 //   - queries.go: what is asked about products.
 //   - api.go and the files beside it: commands and queries over HTTP.
 //   - cmd/productd: the wiring.
+//   - cmd/pricewatch: a service of its own, which cannot read the store and follows
+//     the prices over NATS alone.
 //
 // # The HTTP API
 //

@@ -21,8 +21,8 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// database is one of the databases that keep product_views, beside the inbox of
-// the projection.
+// database is one of the databases that keep product_views, with the inbox in
+// whose transactions eventustest calls the projection.
 type database[Tx any] struct {
 	inbox store.Inbox[Tx]
 	views interface {

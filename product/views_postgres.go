@@ -15,7 +15,7 @@ var (
 	_ ViewWriter[pgx.Tx] = (*PostgresViews)(nil)
 )
 
-// PostgresViews is product_views in PostgreSQL, in the database of the inbox. It
+// PostgresViews is product_views in PostgreSQL, in the database of the events. It
 // is safe for concurrent use.
 type PostgresViews struct {
 	pool *pgxpool.Pool

@@ -14,7 +14,7 @@ var (
 	_ ViewWriter[*sql.Tx] = (*SQLiteViews)(nil)
 )
 
-// SQLiteViews is product_views in SQLite, in the database of the inbox. It is
+// SQLiteViews is product_views in SQLite, in the database of the events. It is
 // safe for concurrent use.
 type SQLiteViews struct {
 	db *sql.DB

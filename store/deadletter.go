@@ -5,36 +5,42 @@ import (
 	"time"
 )
 
-// DeadLetters holds the messages that a consumer could not handle, and behind
-// each the later messages of its stream, in order.
+// DeadLetters keeps on record the messages of an inbox that will not take effect:
+// those that could not be used, and those that somebody decided to skip.
 type DeadLetters[Tx any] interface {
-	// Park stores a dead letter. One that is already there (same consumer,
-	// stream and version) is left as it is, except that a newer Error and
-	// Attempts replace the old ones when Error is not empty.
-	Park(ctx context.Context, tx Tx, d DeadLetter) error
+	// AddDeadLetter stores l, which gets the next id and the current time. Any text
+	// is accepted: a backend replaces what it cannot carry (a NUL, broken
+	// UTF-8).
+	AddDeadLetter(ctx context.Context, tx Tx, l DeadLetter) error
 
-	// Parked returns up to limit dead letters of one consumer and stream in
-	// ascending order of version, inside tx.
-	Parked(ctx context.Context, tx Tx, consumer string, s Stream, limit int) ([]DeadLetter, error)
+	// ListDeadLetters returns up to limit letters of a consumer with an id below
+	// before, in descending order of id. 0 starts at the last. It opens a
+	// transaction of its own.
+	ListDeadLetters(ctx context.Context, consumer string, before int64, limit int) ([]DeadLetter, error)
 
-	// Unpark removes one dead letter. Removing none is not an error.
-	Unpark(ctx context.Context, tx Tx, consumer string, s Stream, version int64) error
-
-	// ParkedStreams lists the streams that have dead letters for the consumer,
-	// each by its oldest letter, in ascending order of category and id (compared
-	// byte by byte), after the given stream; the zero Stream starts at the
-	// first. It opens a transaction of its own.
-	ParkedStreams(ctx context.Context, consumer string, after Stream, limit int) ([]DeadLetter, error)
+	// TrimDeadLetters removes all but the newest letters of a consumer that have no
+	// Reason, and returns how many it removed. Those with a Reason are kept. It
+	// opens a transaction of its own.
+	TrimDeadLetters(ctx context.Context, consumer string, newest int) (int64, error)
 }
 
-// DeadLetter is a message that was set aside, with the reason.
+// DeadLetter is a message that will not take effect, with all that is known of it.
 type DeadLetter struct {
+	ID       int64
 	Consumer string
-	Message  Message
-	// Error is the handler's last error; empty when the message only queues
-	// behind an earlier one of its stream. Any text is accepted: what a backend
-	// cannot carry in it (a NUL, broken UTF-8) it replaces.
-	Error    string
-	Attempts int
-	ParkedAt time.Time // kept in UTC, cut to the microsecond
+	// Message is the event, as far as it could be read. Stream.Category is the
+	// topic. Data may be cut.
+	Message Message
+	Source  string
+	// BrokerID is the message's id at the broker, Sequence its place there, 0 if
+	// the broker does not say it, and Header its headers.
+	BrokerID string
+	Sequence uint64
+	Header   map[string]string
+	Size     int    // bytes of the whole data
+	Error    string // what is wrong
+	// Reason is why somebody skipped the message; empty when it could not be
+	// used.
+	Reason string
+	At     time.Time
 }

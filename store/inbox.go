@@ -11,16 +11,14 @@ import (
 //
 // The key of a mark is a consumer and a stream; its value is the version and the
 // id of the last event that took effect. State is one row for each pair, not one
-// for each message. A mark whose stream has a category and no id is a position
-// in the whole log of that category; its EventID is not used.
+// for each message.
 //
 // A consumer's name that [CheckConsumer] refuses is an [*InvalidError] from
 // every method that takes one.
 type Inbox[Tx any] interface {
 	Transactions[Tx]
-	DeadLetters[Tx]
 	Queues[Tx]
-	Letters[Tx]
+	DeadLetters[Tx]
 
 	// Marks returns the consumer's marks for streams: one for each element, in
 	// the same order, whether it is stored or not.
@@ -69,9 +67,6 @@ type Mark struct {
 	// EventID is the id of the event at Version. Empty when it is not known: in
 	// marks that are older than the column.
 	EventID string
-	// Parked tells that the stream has dead letters for this consumer: later
-	// messages queue behind them. SetMarks does not look at it.
-	Parked bool
 	// Reason says why the stream has a queue ([Queue.Reason]). Empty when it
 	// flows. SetMarks does not look at it.
 	Reason Reason

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"hash/fnv"
 	"net/url"
+	"strconv"
 	"strings"
 
 	"github.com/nats-io/nats.go"
@@ -19,19 +20,24 @@ const keyHeader = "Eventus-Key"
 // empty, makes its Nats-Msg-Id one that the server does not know.
 func (b *Broker) encode(m broker.Message, again string) *nats.Msg {
 	header := make(nats.Header, len(m.Header)+3)
+	values := make([]string, 0, len(m.Header)+3) // of all headers, so that each needs none of its own
+	set := func(name, value string) {
+		values = append(values, value)
+		header[name] = values[len(values)-1 : len(values) : len(values)]
+	}
 	for name, value := range m.Header {
-		header[name] = []string{value}
+		set(name, value)
 	}
 	suffix := ""
 	if again != "" {
-		header[againHeader] = []string{again}
+		set(againHeader, again)
 		suffix = ";" + again
 	}
 	if m.ID != "" {
-		header[jetstream.MsgIDHeader] = []string{url.PathEscape(m.ID) + suffix}
+		set(jetstream.MsgIDHeader, url.PathEscape(m.ID)+suffix)
 	}
 	if m.Key != "" {
-		header[keyHeader] = []string{url.PathEscape(m.Key)}
+		set(keyHeader, url.PathEscape(m.Key))
 	}
 	return &nats.Msg{Subject: b.subject(m.Topic, m.Key), Header: header, Data: m.Data}
 }
@@ -72,7 +78,7 @@ func unescape(h nats.Header, name string) string {
 func (b *Broker) subject(topic, key string) string {
 	h := fnv.New32a()
 	h.Write([]byte(key))
-	return fmt.Sprintf("%s.%s.%d", b.cfg.Prefix, topic, h.Sum32()%uint32(b.cfg.Partitions))
+	return b.cfg.Prefix + "." + topic + "." + strconv.Itoa(int(h.Sum32()%uint32(b.cfg.Partitions)))
 }
 
 // checkAll refuses what the contract refuses, and headers that are not ours to

@@ -507,8 +507,22 @@ CREATE TABLE inbox_incarnations (
 	incarnation text             NOT NULL
 );
 
+-- What the dead letters of a receiver held waits in queues now. dead_letters is a
+-- record of messages that will not take effect.
+INSERT INTO inbox_queues (consumer, category, stream_id, version, reason, error, attempts, next_try, since)
+SELECT DISTINCT ON (consumer, category, stream_id) consumer, category, stream_id, version, 'poison', error, attempts, parked_at, parked_at
+FROM dead_letters ORDER BY consumer, category, stream_id, version;
+
+INSERT INTO inbox_messages (consumer, position, category, stream_id, version, event_id, type, content_type, data, time,
+	correlation_id, causation_id, actor, metadata, source, previous)
+SELECT consumer, position, category, stream_id, version, event_id, type, content_type, data, time,
+	correlation_id, causation_id, actor, metadata, '', ''
+FROM dead_letters;
+
+DROP TABLE dead_letters;
+
 -- Messages that will not take effect, on record.
-CREATE TABLE inbox_letters (
+CREATE TABLE dead_letters (
 	id             bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
 	consumer       text COLLATE "C" NOT NULL,
 	position       bigint           NOT NULL,
@@ -534,7 +548,7 @@ CREATE TABLE inbox_letters (
 	at             timestamptz      NOT NULL
 );
 
-CREATE INDEX inbox_letters_consumer ON inbox_letters (consumer, id);
+CREATE INDEX dead_letters_consumer ON dead_letters (consumer, id);
 
 INSERT INTO eventus_migrations (version) VALUES (1), (2), (3), (4), (5), (6);
 

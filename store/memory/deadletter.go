@@ -1,58 +1,162 @@
 package memory
 
 import (
-	"cmp"
+	"bytes"
 	"context"
+	"crypto/rand"
+	"maps"
 	"slices"
+	"strings"
+	"time"
 
 	"github.com/eventus-go/eventus/store"
 )
 
-// Park implements [store.DeadLetters].
-func (s *Store) Park(ctx context.Context, tx *Tx, d store.DeadLetter) error {
-	if err := s.check(ctx, tx, d.Consumer); err != nil {
-		return err
-	}
-	k := inboxKey{d.Consumer, d.Message.Stream}
-	letters := slices.Clone(tx.parked(k))
-	i, found := slices.BinarySearchFunc(letters, d.Message.Version, byVersion)
-	switch {
-	case !found:
-		letters = slices.Insert(letters, i, cloneLetter(d))
-	case d.Error != "":
-		letters[i].Error, letters[i].Attempts = d.Error, d.Attempts
-	}
-	tx.letters[k] = letters
-	return nil
+// inbox is what the store keeps of receivers, their marks excepted. It is guarded
+// by the store's mutex.
+type inbox struct {
+	queues       map[string]map[store.Stream]*queue      // by consumer
+	keys         map[string]map[store.EventKey]time.Time // when they were remembered, by consumer
+	records      []store.DeadLetter                      // ascending ids
+	lastRecord   int64
+	incarnations map[string]string // by consumer
 }
 
-// Parked implements [store.DeadLetters].
-func (s *Store) Parked(ctx context.Context, tx *Tx, consumer string, stream store.Stream, limit int) ([]store.DeadLetter, error) {
+func newInbox() inbox {
+	return inbox{
+		queues:       make(map[string]map[store.Stream]*queue),
+		keys:         make(map[string]map[store.EventKey]time.Time),
+		incarnations: make(map[string]string),
+	}
+}
+
+// inboxTx is what a transaction has changed of it.
+type inboxTx struct {
+	queues  map[inboxKey]*queue // nil when gone
+	keys    map[string]map[store.EventKey]time.Time
+	records []store.DeadLetter
+}
+
+func newInboxTx() inboxTx {
+	return inboxTx{queues: make(map[inboxKey]*queue), keys: make(map[string]map[store.EventKey]time.Time)}
+}
+
+// commitInbox is called with the store's mutex held.
+func (tx *Tx) commitInbox() {
+	in := &tx.store.inbox
+	for consumer := range tx.forgot {
+		delete(in.queues, consumer)
+		delete(in.keys, consumer)
+		in.incarnations[consumer] = newIncarnation()
+	}
+	for k, q := range tx.queues {
+		if q == nil {
+			delete(in.queues[k.consumer], k.stream)
+		} else {
+			put(in.queues, k, q)
+		}
+	}
+	for consumer, keys := range tx.keys {
+		if in.keys[consumer] == nil {
+			in.keys[consumer] = make(map[store.EventKey]time.Time)
+		}
+		maps.Copy(in.keys[consumer], keys)
+	}
+	for _, l := range tx.records {
+		in.lastRecord++
+		l.ID = in.lastRecord
+		in.records = append(in.records, l)
+	}
+}
+
+// resetInbox takes back what the transaction has stored for a consumer.
+func (tx *Tx) resetInbox(consumer string) {
+	delete(tx.keys, consumer)
+	for k := range tx.queues {
+		if k.consumer == consumer {
+			delete(tx.queues, k)
+		}
+	}
+}
+
+func newIncarnation() string { return strings.ToLower(rand.Text() + rand.Text())[:32] }
+
+// Incarnation implements [store.Inbox].
+func (s *Store) Incarnation(ctx context.Context, consumer string) (string, error) {
+	if err := store.CheckConsumer(consumer); err != nil {
+		return "", err
+	}
+	unlock, err := s.lock(ctx)
+	if err != nil {
+		return "", err
+	}
+	defer unlock()
+	if s.inbox.incarnations[consumer] == "" {
+		s.inbox.incarnations[consumer] = newIncarnation()
+	}
+	return s.inbox.incarnations[consumer], nil
+}
+
+// Remember implements [store.Inbox].
+func (s *Store) Remember(ctx context.Context, tx *Tx, consumer string, keys []store.EventKey) ([]bool, error) {
 	if err := s.check(ctx, tx, consumer); err != nil {
 		return nil, err
 	}
-	var page []store.DeadLetter
-	for _, d := range window(tx.parked(inboxKey{consumer, stream}), 0, limit) {
-		page = append(page, cloneLetter(d))
+	fresh := make([]bool, len(keys))
+	for i, key := range keys {
+		if fresh[i] = !tx.remembers(consumer, key); !fresh[i] {
+			continue
+		}
+		if tx.keys[consumer] == nil {
+			tx.keys[consumer] = make(map[store.EventKey]time.Time)
+		}
+		tx.keys[consumer][key] = time.Now()
 	}
-	return page, nil
+	return fresh, nil
 }
 
-// Unpark implements [store.DeadLetters].
-func (s *Store) Unpark(ctx context.Context, tx *Tx, consumer string, stream store.Stream, version int64) error {
-	if err := s.check(ctx, tx, consumer); err != nil {
+func (tx *Tx) remembers(consumer string, key store.EventKey) bool {
+	if _, ok := tx.keys[consumer][key]; ok || tx.forgot[consumer] {
+		return ok
+	}
+	tx.store.mu.RLock()
+	defer tx.store.mu.RUnlock()
+	_, ok := tx.store.inbox.keys[consumer][key]
+	return ok
+}
+
+// ForgetOlder implements [store.Inbox].
+func (s *Store) ForgetOlder(ctx context.Context, consumer string, age time.Duration, limit int) (n int64, err error) {
+	if err := store.CheckConsumer(consumer); err != nil {
+		return 0, err
+	}
+	unlock, err := s.lock(ctx)
+	if err != nil {
+		return 0, err
+	}
+	defer unlock()
+	for key, at := range s.inbox.keys[consumer] {
+		if n < int64(limit) && time.Since(at) > age {
+			delete(s.inbox.keys[consumer], key)
+			n++
+		}
+	}
+	return n, nil
+}
+
+// AddDeadLetter implements [store.DeadLetters].
+func (s *Store) AddDeadLetter(ctx context.Context, tx *Tx, l store.DeadLetter) error {
+	if err := s.check(ctx, tx, l.Consumer); err != nil {
 		return err
 	}
-	k := inboxKey{consumer, stream}
-	letters := tx.parked(k)
-	if i, found := slices.BinarySearchFunc(letters, version, byVersion); found {
-		tx.letters[k] = slices.Concat(letters[:i], letters[i+1:])
-	}
+	l = cloneRecord(l)
+	l.At = cutTime(time.Now())
+	tx.records = append(tx.records, l)
 	return nil
 }
 
-// ParkedStreams implements [store.DeadLetters].
-func (s *Store) ParkedStreams(ctx context.Context, consumer string, after store.Stream, limit int) ([]store.DeadLetter, error) {
+// ListDeadLetters implements [store.DeadLetters].
+func (s *Store) ListDeadLetters(ctx context.Context, consumer string, before int64, limit int) ([]store.DeadLetter, error) {
 	if err := store.CheckConsumer(consumer); err != nil {
 		return nil, err
 	}
@@ -61,43 +165,46 @@ func (s *Store) ParkedStreams(ctx context.Context, consumer string, after store.
 	}
 	s.mu.RLock()
 	defer s.mu.RUnlock()
-	var oldest []store.DeadLetter
-	for stream, letters := range s.letters[consumer] {
-		if byStream(stream, after) > 0 {
-			oldest = append(oldest, letters[0])
+	var page []store.DeadLetter
+	for _, l := range slices.Backward(s.inbox.records) {
+		if l.Consumer == consumer && (before == 0 || l.ID < before) && len(page) < limit {
+			page = append(page, cloneRecord(l))
 		}
-	}
-	slices.SortFunc(oldest, func(a, b store.DeadLetter) int {
-		return byStream(a.Message.Stream, b.Message.Stream)
-	})
-	page := slices.Clone(window(oldest, 0, limit))
-	for i := range page {
-		page[i] = cloneLetter(page[i])
 	}
 	return page, nil
 }
 
-// parked returns the dead letters under k as the transaction sees them. The
-// slice may be the store's own: callers copy before they change it.
-func (tx *Tx) parked(k inboxKey) []store.DeadLetter {
-	if letters, ok := tx.letters[k]; ok || tx.forgot[k.consumer] {
-		return letters
+// TrimDeadLetters implements [store.DeadLetters].
+func (s *Store) TrimDeadLetters(ctx context.Context, consumer string, newest int) (n int64, err error) {
+	if err := store.CheckConsumer(consumer); err != nil {
+		return 0, err
 	}
-	tx.store.mu.RLock()
-	defer tx.store.mu.RUnlock()
-	return tx.store.letters[k.consumer][k.stream]
+	unlock, err := s.lock(ctx)
+	if err != nil {
+		return 0, err
+	}
+	defer unlock()
+	total := 0
+	for _, l := range s.inbox.records {
+		if l.Consumer == consumer && l.Reason == "" {
+			total++
+		}
+	}
+	s.inbox.records = slices.DeleteFunc(s.inbox.records, func(l store.DeadLetter) bool {
+		if l.Consumer != consumer || l.Reason != "" || total <= newest {
+			return false
+		}
+		total--
+		n++
+		return true
+	})
+	return n, nil
 }
 
-func byVersion(d store.DeadLetter, version int64) int {
-	return cmp.Compare(d.Message.Version, version)
-}
-
-func byStream(a, b store.Stream) int {
-	return cmp.Or(cmp.Compare(a.Category, b.Category), cmp.Compare(a.ID, b.ID))
-}
-
-func cloneLetter(d store.DeadLetter) store.DeadLetter {
-	d.Message = cloneMessage(d.Message)
-	d.ParkedAt = cutTime(d.ParkedAt)
-	return d
+func cloneRecord(l store.DeadLetter) store.DeadLetter {
+	l.Message.Data = bytes.Clone(l.Message.Data)
+	l.Message.Time = cutTime(l.Message.Time)
+	l.Message.Metadata.Fields = maps.Clone(l.Message.Metadata.Fields)
+	l.Header = maps.Clone(l.Header)
+	return l
 }

@@ -15,9 +15,8 @@ import (
 // once.
 type Tx struct {
 	store    *Store
-	forgot   map[string]bool                 // consumers whose stored state is gone
-	marks    map[inboxKey]mark               // set in this transaction
-	letters  map[inboxKey][]store.DeadLetter // changed in this transaction; nil when all are gone
+	forgot   map[string]bool   // consumers whose stored state is gone
+	marks    map[inboxKey]mark // set in this transaction
 	onCommit []func()
 	inboxTx
 
@@ -73,7 +72,6 @@ func (s *Store) InTx(ctx context.Context, f func(ctx context.Context, tx *Tx) er
 		store:     s,
 		forgot:    make(map[string]bool),
 		marks:     make(map[inboxKey]mark),
-		letters:   make(map[inboxKey][]store.DeadLetter),
 		inboxTx:   newInboxTx(),
 		consumers: make(map[store.ConsumerID]*store.Consumer),
 		rows:      make(map[parkedKey]*store.Parked),
@@ -108,17 +106,9 @@ func (tx *Tx) commit() {
 	defer s.mu.Unlock()
 	for consumer := range tx.forgot {
 		delete(s.marks, consumer)
-		delete(s.letters, consumer)
 	}
 	for k, v := range tx.marks {
 		put(s.marks, k, v)
-	}
-	for k, v := range tx.letters {
-		if len(v) == 0 {
-			delete(s.letters[k.consumer], k.stream)
-		} else {
-			put(s.letters, k, v)
-		}
 	}
 	tx.commitInbox()
 	for id, c := range tx.consumers {
@@ -175,7 +165,7 @@ func (s *Store) Marks(ctx context.Context, tx *Tx, consumer string, streams []st
 	for i, stream := range streams {
 		k := inboxKey{consumer, stream}
 		m := tx.mark(k)
-		marks[i] = store.Mark{Stream: stream, Version: m.version, EventID: m.eventID, Parked: len(tx.parked(k)) > 0}
+		marks[i] = store.Mark{Stream: stream, Version: m.version, EventID: m.eventID}
 		if q := tx.queue(k); q != nil {
 			marks[i].Reason = q.Reason
 		}
@@ -212,11 +202,6 @@ func (s *Store) Reset(ctx context.Context, tx *Tx, consumer string) error {
 	for k := range tx.marks {
 		if k.consumer == consumer {
 			delete(tx.marks, k)
-		}
-	}
-	for k := range tx.letters {
-		if k.consumer == consumer {
-			delete(tx.letters, k)
 		}
 	}
 	tx.resetInbox(consumer)

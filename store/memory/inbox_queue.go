@@ -198,3 +198,7 @@ func (s *Store) CountQueues(ctx context.Context, consumer string, categories []s
 func byVersionAndID(a, b store.QueuedMessage) int {
 	return cmp.Or(cmp.Compare(a.Version, b.Version), cmp.Compare(a.ID, b.ID))
 }
+
+func byStream(a, b store.Stream) int {
+	return cmp.Or(cmp.Compare(a.Category, b.Category), cmp.Compare(a.ID, b.ID))
+}

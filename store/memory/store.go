@@ -38,8 +38,7 @@ type Store struct {
 	published []bool                 // parallel to log
 	head      int                    // every message before log[head] is published
 	snapshots map[snapshotKey]snapshot
-	marks     map[string]map[store.Stream]mark               // by consumer
-	letters   map[string]map[store.Stream][]store.DeadLetter // by consumer; ascending versions, never empty
+	marks     map[string]map[store.Stream]mark // by consumer
 	inbox     inbox
 	appended  chan struct{}
 	leases    map[string]lease
@@ -58,7 +57,6 @@ func New() *Store {
 		streams:   make(map[store.Stream][]int),
 		snapshots: make(map[snapshotKey]snapshot),
 		marks:     make(map[string]map[store.Stream]mark),
-		letters:   make(map[string]map[store.Stream][]store.DeadLetter),
 		inbox:     newInbox(),
 		appended:  make(chan struct{}),
 		leases:    make(map[string]lease),

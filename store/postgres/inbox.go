@@ -31,12 +31,9 @@ ORDER BY 2, 3
 ON CONFLICT (consumer, category, stream_id) DO UPDATE SET version = i.version WHERE false`
 
 // It runs after lockMarksSQL, with a snapshot of its own: what was committed
-// while that waited for the locks must be seen, the dead letters too.
+// while that waited for the locks must be seen, the queues too.
 const marksSQL = `
-SELECT i.version, coalesce(i.event_id, ''), EXISTS (
-	SELECT 1 FROM {schema}.dead_letters AS d
-	WHERE d.consumer = $1 AND d.category = s.category AND d.stream_id = s.stream_id
-), coalesce((
+SELECT i.version, coalesce(i.event_id, ''), coalesce((
 	SELECT q.reason FROM {schema}.inbox_queues AS q
 	WHERE q.consumer = $1 AND q.category = s.category AND q.stream_id = s.stream_id
 ), '')
@@ -68,7 +65,7 @@ func (s *Store) Marks(ctx context.Context, tx pgx.Tx, consumer string, streams [
 		for rows.Next() {
 			m := store.Mark{Stream: streams[len(marks)]}
 			var version *int64
-			if err := rows.Scan(&version, &m.EventID, &m.Parked, &m.Reason); err != nil {
+			if err := rows.Scan(&version, &m.EventID, &m.Reason); err != nil {
 				return err
 			}
 			if version == nil {
@@ -113,7 +110,6 @@ func (s *Store) SetMarks(ctx context.Context, tx pgx.Tx, consumer string, marks 
 
 const (
 	resetMarksSQL       = `DELETE FROM {schema}.inbox WHERE consumer = $1`
-	resetLettersSQL     = `DELETE FROM {schema}.dead_letters WHERE consumer = $1`
 	resetQueuesSQL      = `DELETE FROM {schema}.inbox_queues WHERE consumer = $1`
 	resetMessagesSQL    = `DELETE FROM {schema}.inbox_messages WHERE consumer = $1`
 	resetKeysSQL        = `DELETE FROM {schema}.inbox_keys WHERE consumer = $1`
@@ -135,7 +131,7 @@ func (s *Store) Reset(ctx context.Context, tx pgx.Tx, consumer string) error {
 	}
 	batch := &pgx.Batch{}
 	for _, statement := range []string{
-		s.statements.resetMarks, s.statements.resetLetters, s.statements.resetQueues,
+		s.statements.resetMarks, s.statements.resetQueues,
 		s.statements.resetMessages, s.statements.resetKeys, s.statements.resetIncarnation,
 	} {
 		batch.Queue(statement, consumer)

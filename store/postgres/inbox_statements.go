@@ -2,7 +2,7 @@ package postgres
 
 // inboxStatements are the statements of the inbox' queues, keys and letters.
 type inboxStatements struct {
-	resetMarks, resetLetters, resetQueues, resetMessages, resetKeys, resetIncarnation string
+	resetMarks, resetQueues, resetMessages, resetKeys, resetIncarnation string
 
 	incarnation, remember, forgetOlder               string
 	setQueue, findQueue, deleteQueue                 string
@@ -13,7 +13,7 @@ type inboxStatements struct {
 
 func newInboxStatements(in func(text string) string) inboxStatements {
 	return inboxStatements{
-		resetMarks: in(resetMarksSQL), resetLetters: in(resetLettersSQL), resetQueues: in(resetQueuesSQL),
+		resetMarks: in(resetMarksSQL), resetQueues: in(resetQueuesSQL),
 		resetMessages: in(resetMessagesSQL), resetKeys: in(resetKeysSQL), resetIncarnation: in(resetIncarnationSQL),
 		incarnation: in(incarnationSQL), remember: in(rememberSQL), forgetOlder: in(forgetOlderSQL),
 		setQueue: in(setQueueSQL), findQueue: in(findQueueSQL), deleteQueue: in(deleteQueueSQL),

@@ -34,12 +34,12 @@ func TestMarksThatWaited(t *testing.T) {
 			"is moved": {lookAt, func(ctx context.Context, s store.Inbox[pgx.Tx], tx pgx.Tx) error {
 				return s.SetMarks(ctx, tx, "c", []store.Mark{{Stream: stream, Version: 7}})
 			}, store.Mark{Stream: stream, Version: 7}},
-			"gets a dead letter": {lookAt, func(ctx context.Context, s store.Inbox[pgx.Tx], tx pgx.Tx) error {
+			"stops flowing": {lookAt, func(ctx context.Context, s store.Inbox[pgx.Tx], tx pgx.Tx) error {
 				if err := s.SetMarks(ctx, tx, "c", []store.Mark{{Stream: stream, Version: 4}}); err != nil {
 					return err
 				}
-				return s.Park(ctx, tx, store.DeadLetter{Consumer: "c", Message: store.Message{Stream: stream, Version: 5}})
-			}, store.Mark{Stream: stream, Version: 4, Parked: true}},
+				return s.SetQueue(ctx, tx, store.Queue{Consumer: "c", Stream: stream, Version: 5, Reason: store.Gap}, 0)
+			}, store.Mark{Stream: stream, Version: 4, Reason: store.Gap}},
 			"is forgotten": {forget, nothing, store.Mark{Stream: stream}},
 		} {
 			t.Run("who waited for "+name+" that "+what+" sees it", func(t *testing.T) {

@@ -3,6 +3,7 @@ package postgres
 import (
 	"encoding/json"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/eventus-go/eventus/store"
@@ -68,6 +69,11 @@ func bytea(data []byte) []byte {
 		return []byte{}
 	}
 	return data
+}
+
+// anyText replaces what PostgreSQL has no text for.
+func anyText(text string) string {
+	return strings.ReplaceAll(strings.ToValidUTF8(text, "\ufffd"), "\x00", "\ufffd")
 }
 
 // timestamp returns t as the server keeps it.

@@ -372,18 +372,40 @@ func everyCall(t testing.TB, s *postgres.Store, pool *pgxpool.Pool) {
 	must(s.InTx(t.Context(), func(ctx context.Context, tx pgx.Tx) error {
 		marks, err := s.Marks(ctx, tx, "c", []store.Stream{stream, {}})
 		must(err)
-		must(s.Park(ctx, tx, store.DeadLetter{Consumer: "c", Message: log[1], Error: "e"}))
-		letters, err := s.Parked(ctx, tx, "c", stream, 1)
+		must(s.SetQueue(ctx, tx, store.Queue{Consumer: "c", Stream: stream, Version: 2, Reason: store.Waiting}, 0))
+		must(s.Enqueue(ctx, tx, "c", []store.QueuedMessage{{Message: log[1]}}))
+		q, ok, err := s.FindQueue(ctx, tx, "c", stream)
 		must(err)
-		if len(letters) != 1 {
-			t.Errorf("%d letters", len(letters))
+		queued, err := s.Queued(ctx, tx, "c", stream, 1)
+		must(err)
+		if !ok || q.Messages != 1 || len(queued) != 1 {
+			t.Errorf("queue %+v with %d messages", q, len(queued))
 		}
+		fresh, err := s.Remember(ctx, tx, "c", []store.EventKey{{ID: "1"}})
+		must(err)
+		if !fresh[0] {
+			t.Error("the key is not new")
+		}
+		must(s.AddDeadLetter(ctx, tx, store.DeadLetter{Consumer: "c", Message: log[1]}))
 		must(s.SetMarks(ctx, tx, "c", marks))
-		must(s.Unpark(ctx, tx, "c", stream, 2))
+		must(s.Dequeue(ctx, tx, "c", stream, 2))
+		must(s.DeleteQueue(ctx, tx, "c", stream))
 		return s.Reset(ctx, tx, "c")
 	}))
-	_, err = s.ParkedStreams(t.Context(), "c", store.Stream{}, 1)
-	must(err)
+	for name, call := range map[string]func() error{
+		"DueQueues":       func() error { _, err := s.DueQueues(t.Context(), "c", []string{"product"}, 1); return err },
+		"ListQueues":      func() error { _, err := s.ListQueues(t.Context(), "c", store.Stream{}, 1); return err },
+		"OrphanQueues":    func() error { _, err := s.OrphanQueues(t.Context(), "c", []string{"product"}, 0, 1); return err },
+		"CountQueues":     func() error { _, err := s.CountQueues(t.Context(), "c", []string{"product"}); return err },
+		"Incarnation":     func() error { _, err := s.Incarnation(t.Context(), "c"); return err },
+		"ForgetOlder":     func() error { _, err := s.ForgetOlder(t.Context(), "c", 0, 1); return err },
+		"ListDeadLetters": func() error { _, err := s.ListDeadLetters(t.Context(), "c", 0, 1); return err },
+		"TrimDeadLetters": func() error { _, err := s.TrimDeadLetters(t.Context(), "c", 1); return err },
+	} {
+		if err := call(); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
 	_, err = s.Holdup(t.Context())
 	must(err)
 	everyCallOfConsumers(t, s)

@@ -18,8 +18,7 @@ type statements struct {
 	shareConsumer, ownConsumer          string
 	lockMarks, marks, setMarks          string
 	inboxStatements
-	park, parked, unpark, parkedStreams string
-	lease, endLease                     string
+	lease, endLease string
 
 	allConsumers, allSegments, allMembers       string
 	someConsumers, someSegments, someMembers    string
@@ -50,8 +49,7 @@ func newStatements(schema string) statements {
 		shareConsumer: shareConsumerSQL, ownConsumer: ownConsumerSQL,
 		lockMarks: in(lockMarksSQL), marks: in(marksSQL), setMarks: in(setMarksSQL),
 		inboxStatements: newInboxStatements(in),
-		park:            in(parkSQL), parked: in(parkedSQL), unpark: in(unparkSQL), parkedStreams: in(parkedStreamsSQL),
-		lease: in(leaseSQL), endLease: in(endLeaseSQL),
+		lease:           in(leaseSQL), endLease: in(endLeaseSQL),
 
 		allConsumers: in(allConsumersSQL), allSegments: in(allSegmentsSQL), allMembers: in(allMembersSQL),
 		someConsumers: in(someConsumersSQL), someSegments: in(someSegmentsSQL), someMembers: in(someMembersSQL),

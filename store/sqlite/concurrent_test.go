@@ -135,11 +135,24 @@ func TestInterruptedStatement(t *testing.T) {
 		"a mark": func(ctx context.Context, s *sqlite.Store, tx *sql.Tx) error {
 			return s.SetMarks(ctx, tx, "c", []store.Mark{{Stream: stream, Version: 1}})
 		},
-		"a dead letter": func(ctx context.Context, s *sqlite.Store, tx *sql.Tx) error {
-			return s.Park(ctx, tx, store.DeadLetter{Consumer: "c", Message: store.Message{Stream: stream, Version: 1}})
+		"a queue": func(ctx context.Context, s *sqlite.Store, tx *sql.Tx) error {
+			return s.SetQueue(ctx, tx, store.Queue{Consumer: "c", Stream: stream, Version: 1, Reason: store.Gap}, 0)
 		},
-		"an unparked letter": func(ctx context.Context, s *sqlite.Store, tx *sql.Tx) error {
-			return s.Unpark(ctx, tx, "c", stream, 1)
+		"a deleted queue": func(ctx context.Context, s *sqlite.Store, tx *sql.Tx) error {
+			return s.DeleteQueue(ctx, tx, "c", stream)
+		},
+		"a queued message": func(ctx context.Context, s *sqlite.Store, tx *sql.Tx) error {
+			return s.Enqueue(ctx, tx, "c", []store.QueuedMessage{{Message: store.Message{Stream: stream, Version: 1}}})
+		},
+		"a dequeued message": func(ctx context.Context, s *sqlite.Store, tx *sql.Tx) error {
+			return s.Dequeue(ctx, tx, "c", stream, 1)
+		},
+		"a key": func(ctx context.Context, s *sqlite.Store, tx *sql.Tx) error {
+			_, err := s.Remember(ctx, tx, "c", []store.EventKey{{ID: "1"}})
+			return err
+		},
+		"a dead letter": func(ctx context.Context, s *sqlite.Store, tx *sql.Tx) error {
+			return s.AddDeadLetter(ctx, tx, store.DeadLetter{Consumer: "c"})
 		},
 		"a forgotten consumer": func(ctx context.Context, s *sqlite.Store, tx *sql.Tx) error { return s.Reset(ctx, tx, "c") },
 		"a new consumer": func(ctx context.Context, s *sqlite.Store, tx *sql.Tx) error {

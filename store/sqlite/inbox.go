@@ -19,10 +19,7 @@ func checkWrite(ctx context.Context, tx *sql.Tx, consumer string) error {
 }
 
 const marksSQL = `
-SELECT s.key, coalesce(i.version, 0), coalesce(i.event_id, ''), EXISTS (
-	SELECT 1 FROM dead_letters AS d
-	WHERE d.consumer = ?1 AND d.category = s.value ->> 0 AND d.stream_id = s.value ->> 1
-), coalesce((
+SELECT s.key, coalesce(i.version, 0), coalesce(i.event_id, ''), coalesce((
 	SELECT q.reason FROM inbox_queues AS q
 	WHERE q.consumer = ?1 AND q.category = s.value ->> 0 AND q.stream_id = s.value ->> 1
 ), '')
@@ -43,7 +40,7 @@ func (s *Store) Marks(ctx context.Context, tx *sql.Tx, consumer string, streams 
 	for rows.Next() {
 		var i int
 		var m store.Mark
-		if err := rows.Scan(&i, &m.Version, &m.EventID, &m.Parked, &m.Reason); err != nil {
+		if err := rows.Scan(&i, &m.Version, &m.EventID, &m.Reason); err != nil {
 			return nil, fmt.Errorf("read marks of %s: %w", consumer, err)
 		}
 		m.Stream = streams[i]
@@ -81,7 +78,6 @@ func (s *Store) SetMarks(ctx context.Context, tx *sql.Tx, consumer string, marks
 
 var resetSQL = []string{
 	`DELETE FROM inbox WHERE consumer = ?`,
-	`DELETE FROM dead_letters WHERE consumer = ?`,
 	`DELETE FROM inbox_queues WHERE consumer = ?`,
 	`DELETE FROM inbox_messages WHERE consumer = ?`,
 	`DELETE FROM inbox_keys WHERE consumer = ?`,

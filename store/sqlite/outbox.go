@@ -18,9 +18,10 @@ SELECT ` + messageColumns + `, coalesce((
 		WHERE p.category = e.category AND p.stream_id = e.stream_id AND p.version = e.version - 1), ''), attempts
 FROM outbox CROSS JOIN event_store AS e USING (position)
 WHERE position > max(?, 0) AND error IS NULL AND (
+	NOT (SELECT EXISTS (SELECT 1 FROM outbox WHERE error IS NOT NULL)) OR (
 	SELECT r.position FROM outbox AS r
 	WHERE r.error IS NOT NULL AND r.refused_category = e.category AND r.refused_stream_id = e.stream_id AND r.position < e.position
-	LIMIT 1) IS NULL
+	LIMIT 1) IS NULL)
 ORDER BY position LIMIT ?`
 
 // Unpublished implements [store.Outbox].

@@ -27,7 +27,11 @@ var plans = []struct{ name, query, plan string }{
 	{"unpublished", unpublishedSQL, `
 		SEARCH outbox USING INTEGER PRIMARY KEY (rowid>?)
 		SEARCH e USING INTEGER PRIMARY KEY (rowid=?)
-		CORRELATED SCALAR SUBQUERY 2
+		SCALAR SUBQUERY 3
+		SCAN CONSTANT ROW
+		SCALAR SUBQUERY 2
+		SCAN outbox USING INDEX outbox_refused
+		CORRELATED SCALAR SUBQUERY 4
 		SEARCH r USING INDEX outbox_refused (refused_category=? AND refused_stream_id=? AND position<?)
 		CORRELATED SCALAR SUBQUERY 1
 		SEARCH p USING INDEX sqlite_autoindex_event_store_1 (category=? AND stream_id=? AND version=?)`},
@@ -66,8 +70,6 @@ var plans = []struct{ name, query, plan string }{
 		SCAN s VIRTUAL TABLE INDEX 1:
 		SEARCH i USING PRIMARY KEY (consumer=? AND category=? AND stream_id=?) LEFT-JOIN
 		CORRELATED SCALAR SUBQUERY 1
-		SEARCH d USING COVERING INDEX sqlite_autoindex_dead_letters_1 (consumer=? AND category=? AND stream_id=?)
-		CORRELATED SCALAR SUBQUERY 2
 		SEARCH q USING PRIMARY KEY (consumer=? AND category=? AND stream_id=?)`},
 	{"find queue", findQueueSQL, `
 		SEARCH q USING PRIMARY KEY (consumer=? AND category=? AND stream_id=?)
@@ -81,14 +83,6 @@ var plans = []struct{ name, query, plan string }{
 		SEARCH inbox_messages USING INDEX sqlite_autoindex_inbox_messages_1 (consumer=? AND category=? AND stream_id=? AND version<?)`},
 	{"set marks", setMarksSQL, `
 		SCAN json_each VIRTUAL TABLE INDEX 1:`},
-	{"parked", parkedSQL, `
-		SEARCH dead_letters USING INDEX sqlite_autoindex_dead_letters_1 (consumer=? AND category=? AND stream_id=?)`},
-	{"unpark", unparkSQL, `
-		SEARCH dead_letters USING INDEX sqlite_autoindex_dead_letters_1 (consumer=? AND category=? AND stream_id=? AND version=?)`},
-	{"parked streams", parkedStreamsSQL, `
-		SEARCH d USING INDEX sqlite_autoindex_dead_letters_1 (consumer=? AND (category,stream_id)>(?,?))
-		CORRELATED SCALAR SUBQUERY 1
-		SEARCH older USING COVERING INDEX sqlite_autoindex_dead_letters_1 (consumer=? AND category=? AND stream_id=? AND version<?)`},
 	{"advance", advanceSQL, `
 		SEARCH consumer_segments USING PRIMARY KEY (name=? AND generation=? AND segment=?)`},
 	{"save consumer", saveConsumerSQL, `

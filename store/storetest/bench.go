@@ -115,7 +115,7 @@ func benchSnapshots[Tx any](b *testing.B, open func(testing.TB) Backend[Tx]) {
 	})
 }
 
-// benchInbox does what a runner does for a batch of messages from 100 streams,
+// benchInbox does what a receiver does for a batch of messages from 100 streams,
 // handlers aside.
 func benchInbox[Tx any](b *testing.B, open func(testing.TB) Backend[Tx]) {
 	b.Run("mark 100 streams in a transaction", func(b *testing.B) {

@@ -94,7 +94,7 @@ type capability struct {
 func capabilities[Tx any](b subject[Tx]) []capability {
 	return []capability{
 		{"store.Log", b.Log != nil, reflect.TypeFor[store.Log](),
-			"it is no Config.Log of a runner, which then cannot heal what the broker lost, nor rebuild a read model"},
+			"no consume.Follow can read it, and no read model can be rebuilt from it"},
 		{"store.Outbox", b.Outbox != nil, reflect.TypeFor[store.Outbox](),
 			"no outbox.Relay can publish its events"},
 		{"store.Snapshots", b.Snapshots != nil, reflect.TypeFor[store.Snapshots](),

@@ -42,7 +42,7 @@ func (m *machine[Tx]) compareSnapshots(t *rapid.T) {
 // compareCommitted reads what is in no transaction.
 func (m *machine[Tx]) compareCommitted(t *rapid.T) {
 	for _, consumer := range consumers {
-		equal(t, "parked streams", mustParkedStreams(t, m.b, consumer, store.Stream{}, all), m.model.inbox.parkedStreams(consumer))
+		equal(t, "queues", streamsOfQueues(mustListQueues(t, m.b, consumer, store.Stream{}, all)), m.model.inbox.queuesOf(consumer))
 		got, ok, err := m.b.Get(t.Context(), consumer)
 		want, wantOK := m.model.values[consumer]
 		if err != nil || got != want || ok != wantOK {
@@ -61,11 +61,11 @@ func (m *machine[Tx]) compareInbox(ctx context.Context, t *rapid.T, tx Tx) error
 		}
 		equal(t, "marks", marks, m.model.inbox.marksOf(consumer, asked))
 		for _, s := range streams {
-			letters, err := m.b.Parked(ctx, tx, consumer, s, all)
+			queued, err := m.b.Queued(ctx, tx, consumer, s, all)
 			if err != nil {
 				return err
 			}
-			equal(t, "letters", letters, m.model.inbox.parked(consumer, s, all))
+			equal(t, "queue", queued, m.model.inbox.queuedOf(consumer, s))
 		}
 	}
 	return nil

@@ -59,7 +59,6 @@ func calls[Tx any](b subject[Tx], ctx context.Context, position int64) map[strin
 	}
 	if b.Inbox != nil {
 		methods["InTx"] = func() error { return b.InTx(ctx, func(context.Context, Tx) error { return nil }) }
-		methods["ParkedStreams"] = func() error { _, err := b.ParkedStreams(ctx, "c", store.Stream{}, 1); return err }
 		maps.Copy(methods, inboxCalls(b, ctx, "c"))
 	}
 	if b.Consumers != nil {

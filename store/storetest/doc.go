@@ -33,7 +33,7 @@
 // # What a backend may lack
 //
 // Only [store.Store] is demanded: a repository needs no more. The rest is looked
-// for on the same value by type assertion, as repositories, relays and runners
+// for on the same value by type assertion, as repositories, relays and consumers
 // look for it. What is not there is skipped, in one subtest that is named as
 // the capability and tells what does not work without it. go test shows skipped
 // tests with -v only, so look once with
@@ -110,7 +110,7 @@
 //   - "load a stream of 10000 by its snapshot": beside "read a stream", what a
 //     snapshot saves.
 //   - "outbox cycle of 100": append, read and mark, as repository and relay do.
-//   - "mark 100 streams in a transaction": what a runner adds to its handlers'
+//   - "mark 100 streams in a transaction": what a receiver adds to its handlers'
 //     work on a batch.
 //
 // # What it does not prove

@@ -113,35 +113,22 @@ func outside(t testing.TB) storetest.Backend[*memory.Tx] {
 	return b
 }
 
-type forgetsMarks struct{ *memory.Store }
+// keepsQueues resets marks alone.
+type keepsQueues struct{ *memory.Store }
 
-func (s forgetsMarks) Reset(ctx context.Context, tx *memory.Tx, consumer string) error {
-	var letters []store.DeadLetter
-	for _, stream := range []store.Stream{{Category: "product", ID: "p-1"}, {Category: "product", ID: "p-2"}} {
-		parked, err := s.Parked(ctx, tx, consumer, stream, 10)
-		if err != nil {
-			return err
-		}
-		letters = append(letters, parked...)
+func (s keepsQueues) Reset(ctx context.Context, tx *memory.Tx, consumer string) error {
+	stream := store.Stream{Category: "product", ID: "p-2"}
+	queued, err := s.Queued(ctx, tx, consumer, stream, 10)
+	if err != nil {
+		return err
 	}
 	if err := s.Store.Reset(ctx, tx, consumer); err != nil {
 		return err
 	}
-	for _, d := range letters {
-		if err := s.Park(ctx, tx, d); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-type overwrites struct{ *memory.Store }
-
-func (s overwrites) Park(ctx context.Context, tx *memory.Tx, d store.DeadLetter) error {
-	if err := s.Unpark(ctx, tx, d.Consumer, d.Message.Stream, d.Message.Version); err != nil {
+	if err := s.SetQueue(ctx, tx, store.Queue{Consumer: consumer, Stream: stream, Version: 1, Reason: store.Waiting}, 0); err != nil {
 		return err
 	}
-	return s.Store.Park(ctx, tx, d)
+	return s.Enqueue(ctx, tx, consumer, queued)
 }
 
 type hopeful struct{ *memory.Store }

@@ -142,7 +142,7 @@ func (s unchanging) Incarnation(ctx context.Context, consumer string) (string, e
 // tidy trims the letters that somebody gave a reason for, too.
 type tidy struct{ *memory.Store }
 
-func (s tidy) AddLetter(ctx context.Context, tx *memory.Tx, l store.Letter) error {
+func (s tidy) AddDeadLetter(ctx context.Context, tx *memory.Tx, l store.DeadLetter) error {
 	l.Reason = ""
-	return s.Store.AddLetter(ctx, tx, l)
+	return s.Store.AddDeadLetter(ctx, tx, l)
 }

@@ -45,9 +45,6 @@ func change[Tx any](ctx context.Context, b subject[Tx], tx Tx) error {
 	if err := b.Put(ctx, tx, "key", "value"); err != nil {
 		return err
 	}
-	if err := b.Park(ctx, tx, letter("consumer", other, 3)); err != nil {
-		return err
-	}
 	if err := b.SetQueue(ctx, tx, queue("consumer", product, 8), 0); err != nil {
 		return err
 	}
@@ -57,7 +54,7 @@ func change[Tx any](ctx context.Context, b subject[Tx], tx Tx) error {
 	if _, err := b.Remember(ctx, tx, "consumer", []store.EventKey{key("1")}); err != nil {
 		return err
 	}
-	if err := b.AddLetter(ctx, tx, record("consumer", 1)); err != nil {
+	if err := b.AddDeadLetter(ctx, tx, record("consumer", 1)); err != nil {
 		return err
 	}
 	return b.SetMarks(ctx, tx, "consumer", []store.Mark{{Stream: product, Version: 7}, {Stream: other, Version: 2}})
@@ -68,12 +65,11 @@ func mustBeChanged[Tx any](t *testing.T, b subject[Tx]) {
 	t.Helper()
 	mustHave(t, b, "key", "value")
 	equal(t, "marks", marksOf(t, b, "consumer", other, product), []store.Mark{
-		{Stream: other, Version: 2, Parked: true}, {Stream: product, Version: 7, Reason: store.Waiting},
+		{Stream: other, Version: 2}, {Stream: product, Version: 7, Reason: store.Waiting},
 	})
 	equal(t, "queue", queueOf(t, b, "consumer", product), []store.QueuedMessage{keptQueued(product, 8, "8")})
 	equal(t, "keys", remember(t, b, "consumer", key("1")), []bool{false})
 	equal(t, "records", len(mustListLetters(t, b, "consumer", 0, all)), 1)
-	equal(t, "letters", parkedOf(t, b, "consumer", other), []store.DeadLetter{keptLetter("consumer", other, 3)})
 }
 
 // mustBeUnchanged checks that nothing of change is there, and that the next
@@ -82,7 +78,6 @@ func mustBeUnchanged[Tx any](t *testing.T, b subject[Tx]) {
 	t.Helper()
 	mustHave(t, b, "key", "")
 	equal(t, "marks", marksOf(t, b, "consumer", product, other), []store.Mark{{Stream: product}, {Stream: other}})
-	equal(t, "letters", parkedOf(t, b, "consumer", other), []store.DeadLetter{})
 	equal(t, "queues", len(mustListQueues(t, b, "consumer", store.Stream{}, all)), 0)
 	equal(t, "queue", len(queueOf(t, b, "consumer", product)), 0)
 	equal(t, "records", len(mustListLetters(t, b, "consumer", 0, all)), 0)
@@ -95,7 +90,7 @@ func mustBeUnchanged[Tx any](t *testing.T, b subject[Tx]) {
 
 func inboxClauses[Tx any]() []clause[Tx] {
 	return []clause[Tx]{
-		{"a commit keeps marks, dead letters and the handler's writes together", func(t *testing.T, b subject[Tx]) {
+		{"a commit keeps marks, queues, keys, dead letters and the handler's writes together", func(t *testing.T, b subject[Tx]) {
 			mustInTx(t, b, func(ctx context.Context, tx Tx) error { return change(ctx, b, tx) })
 			mustBeChanged(t, b)
 		}},
@@ -151,18 +146,13 @@ func inboxClauses[Tx any]() []clause[Tx] {
 				if err != nil {
 					return err
 				}
-				equal(t, "marks inside", marks, []store.Mark{{Stream: product, Version: 7, Reason: store.Waiting}, {Stream: other, Version: 2, Parked: true}})
-				letters, err := b.Parked(ctx, tx, "consumer", other, all)
-				if err != nil {
-					return err
-				}
-				equal(t, "letters inside", letters, []store.DeadLetter{keptLetter("consumer", other, 3)})
+				equal(t, "marks inside", marks, []store.Mark{{Stream: product, Version: 7, Reason: store.Waiting}, {Stream: other, Version: 2}})
 				mustHave(t, b, "key", "")
-				outside, err := b.ParkedStreams(t.Context(), "consumer", store.Stream{}, all)
+				outside, err := b.ListQueues(t.Context(), "consumer", store.Stream{}, all)
 				if err != nil {
 					return err
 				}
-				equal(t, "letters outside", outside, []store.DeadLetter{})
+				equal(t, "queues outside", len(outside), 0)
 				return nil
 			})
 		}},
@@ -172,10 +162,6 @@ func inboxClauses[Tx any]() []clause[Tx] {
 					_, err := b.Marks(ctx, tx, consumer, []store.Stream{product})
 					mustInvalid(t, err)
 					mustInvalid(t, b.SetMarks(ctx, tx, consumer, []store.Mark{{Stream: product, Version: 1}}))
-					mustInvalid(t, b.Park(ctx, tx, letter(consumer, product, 1)))
-					_, err = b.Parked(ctx, tx, consumer, product, 1)
-					mustInvalid(t, err)
-					mustInvalid(t, b.Unpark(ctx, tx, consumer, product, 1))
 					mustInvalid(t, b.Reset(ctx, tx, consumer))
 					mustInvalid(t, b.SetQueue(ctx, tx, queue(consumer, product, 1), 0))
 					_, _, err = b.FindQueue(ctx, tx, consumer, product)
@@ -187,11 +173,9 @@ func inboxClauses[Tx any]() []clause[Tx] {
 					mustInvalid(t, b.Dequeue(ctx, tx, consumer, product, 1))
 					_, err = b.Remember(ctx, tx, consumer, []store.EventKey{key("1")})
 					mustInvalid(t, err)
-					mustInvalid(t, b.AddLetter(ctx, tx, record(consumer, 1)))
+					mustInvalid(t, b.AddDeadLetter(ctx, tx, record(consumer, 1)))
 					return b.Put(ctx, tx, "key", "the transaction is usable")
 				})
-				_, err := b.ParkedStreams(t.Context(), consumer, store.Stream{}, 1)
-				mustInvalid(t, err)
 				for name, call := range inboxCalls(b, t.Context(), consumer) {
 					if err := call(); !errors.Is(err, store.ErrInvalid) {
 						t.Errorf("%s: got error %v", name, err)
@@ -203,7 +187,7 @@ func inboxClauses[Tx any]() []clause[Tx] {
 			mustSetMarks(t, b, longest, store.Mark{Stream: product, Version: 1})
 			equal(t, "mark", markOf(t, b, longest, product), 1)
 		}},
-		{"Reset removes all marks and dead letters of the consumer and of no other", func(t *testing.T, b subject[Tx]) {
+		{"Reset removes all but the dead letters of the consumer, and nothing of another", func(t *testing.T, b subject[Tx]) {
 			names := make(map[string]string)
 			for _, consumer := range []string{"a", "b"} {
 				mustSetQueue(t, b, queue(consumer, product, 1), 0)
@@ -215,8 +199,6 @@ func inboxClauses[Tx any]() []clause[Tx] {
 				mustSetQueue(t, b, queue(consumer, other, 1), 0)
 				mustEnqueue(t, b, consumer, queued(other, 1, "1"))
 				mustSetMarks(t, b, consumer, store.Mark{Stream: product, Version: 7}, store.Mark{Version: 99})
-				mustPark(t, b, letter(consumer, product, 8))
-				mustPark(t, b, letter(consumer, other, 1))
 			}
 			mustInTx(t, b, func(ctx context.Context, tx Tx) error {
 				if err := b.SetMarks(ctx, tx, "a", []store.Mark{{Stream: other, Version: 5}}); err != nil {
@@ -229,7 +211,7 @@ func inboxClauses[Tx any]() []clause[Tx] {
 			})
 			equal(t, "marks of a", marksOf(t, b, "a", product, other, store.Stream{}), []store.Mark{{Stream: product}, {Stream: other}, {Version: 1}})
 			equal(t, "marks of b", marksOf(t, b, "b", product, other, store.Stream{}), []store.Mark{
-				{Stream: product, Version: 7, Parked: true}, {Stream: other, Parked: true, Reason: store.Waiting}, {Version: 99},
+				{Stream: product, Version: 7}, {Stream: other, Reason: store.Waiting}, {Version: 99},
 			})
 			for consumer, left := range map[string]int{"a": 0, "b": 1} {
 				equal(t, "queues of "+consumer, len(mustListQueues(t, b, consumer, store.Stream{}, all)), left)
@@ -238,12 +220,9 @@ func inboxClauses[Tx any]() []clause[Tx] {
 				equal(t, "records of "+consumer, len(mustListLetters(t, b, consumer, 0, all)), 1)
 				equal(t, "incarnation of "+consumer+" stays", mustIncarnation(t, b, consumer) == names[consumer], left == 1)
 			}
-			equal(t, "letters of a", mustParkedStreams(t, b, "a", store.Stream{}, all), []store.DeadLetter{})
-			equal(t, "streams of b", len(mustParkedStreams(t, b, "b", store.Stream{}, all)), 2)
 		}},
 		{"a Reset that rolls back forgets nothing", func(t *testing.T, b subject[Tx]) {
 			mustSetMarks(t, b, "a", store.Mark{Stream: product, Version: 7})
-			mustPark(t, b, letter("a", product, 8))
 			err := b.InTx(t.Context(), func(ctx context.Context, tx Tx) error {
 				if err := b.Reset(ctx, tx, "a"); err != nil {
 					t.Errorf("forget: %v", err)
@@ -253,7 +232,7 @@ func inboxClauses[Tx any]() []clause[Tx] {
 			if err != errHandler {
 				t.Fatalf("got error %v", err)
 			}
-			equal(t, "marks", marksOf(t, b, "a", product), []store.Mark{{Stream: product, Version: 7, Parked: true}})
+			equal(t, "marks", marksOf(t, b, "a", product), []store.Mark{{Stream: product, Version: 7}})
 		}},
 		{"the handler's own errors are not transient", func(t *testing.T, b subject[Tx]) {
 			for _, err := range []error{nil, errHandler, store.ErrConflict, store.ErrInvalid, context.Canceled} {

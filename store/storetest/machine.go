@@ -214,7 +214,7 @@ func (m *machine[Tx]) change(ctx context.Context, t *rapid.T, tx Tx, inbox *inbo
 	m.n++
 	consumer, s := rapid.SampledFrom(consumers).Draw(t, "consumer"), m.stream(t)
 	version := rapid.Int64Range(1, 4).Draw(t, "version")
-	switch change := rapid.SampledFrom([]string{"mark", "mark the log", "park", "queue", "unpark", "write", "forget"}).Draw(t, "change"); change {
+	switch change := rapid.SampledFrom([]string{"mark", "mark the log", "queue", "dequeue", "delete queue", "write", "reset"}).Draw(t, "change"); change {
 	case "mark", "mark the log":
 		if change == "mark the log" {
 			s = store.Stream{}
@@ -227,17 +227,19 @@ func (m *machine[Tx]) change(ctx context.Context, t *rapid.T, tx Tx, inbox *inbo
 		mark := store.Mark{Stream: s, Version: version, EventID: fmt.Sprint(m.n)}
 		inbox.setMark(consumer, mark)
 		return m.b.SetMarks(ctx, tx, consumer, []store.Mark{mark})
-	case "park", "queue":
-		d, kept := letter(consumer, s, version), keptLetter(consumer, s, version)
-		d.Attempts, kept.Attempts = m.n, m.n
-		if change == "queue" {
-			d.Error, kept.Error = "", ""
+	case "queue":
+		id := rapid.SampledFrom([]string{"a", "b"}).Draw(t, "event")
+		inbox.enqueue(consumer, keptQueued(s, version, id))
+		if err := m.b.SetQueue(ctx, tx, queue(consumer, s, version), 0); err != nil {
+			return err
 		}
-		inbox.park(kept)
-		return m.b.Park(ctx, tx, d)
-	case "unpark":
-		inbox.unpark(consumer, s, version)
-		return m.b.Unpark(ctx, tx, consumer, s, version)
+		return m.b.Enqueue(ctx, tx, consumer, []store.QueuedMessage{queued(s, version, id)})
+	case "dequeue":
+		inbox.dequeue(consumer, s, version)
+		return m.b.Dequeue(ctx, tx, consumer, s, version)
+	case "delete queue":
+		inbox.deleteQueue(consumer, s)
+		return m.b.DeleteQueue(ctx, tx, consumer, s)
 	case "write":
 		values[consumer] = fmt.Sprint(m.n)
 		return m.b.Put(ctx, tx, consumer, values[consumer])

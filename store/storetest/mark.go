@@ -36,26 +36,27 @@ func markClauses[Tx any]() []clause[Tx] {
 			equal(t, "mark of a", markOf(t, b, "a", product), 3)
 			equal(t, "mark of A", markOf(t, b, "A", product), 5)
 		}},
-		{"SetMarks stores marks forwards and back, and does not look at Parked", func(t *testing.T, b subject[Tx]) {
+		{"SetMarks stores marks forwards and back, and does not look at Reason", func(t *testing.T, b subject[Tx]) {
 			for _, v := range []int64{5, 3, 0, 1 << 62} {
-				mustSetMarks(t, b, "a", store.Mark{Stream: product, Version: v, Parked: true})
+				mustSetMarks(t, b, "a", store.Mark{Stream: product, Version: v, Reason: store.Gap})
 				equal(t, "marks", marksOf(t, b, "a", product), []store.Mark{{Stream: product, Version: v}})
 			}
 			mustInTx(t, b, func(ctx context.Context, tx Tx) error { return b.SetMarks(ctx, tx, "a", nil) })
 		}},
-		{"ids that differ in a byte have different marks and dead letters", func(t *testing.T, b subject[Tx]) {
+		{"ids that differ in a byte have different marks and queues", func(t *testing.T, b subject[Tx]) {
 			var streams []store.Stream
 			var marks []store.Mark
 			for i, id := range ids {
 				s := store.Stream{Category: "product", ID: id}
 				streams = append(streams, s)
-				marks = append(marks, store.Mark{Stream: s, Version: int64(i) + 1, Parked: true})
-				mustPark(t, b, letter("consumer", s, int64(i)+1))
+				marks = append(marks, store.Mark{Stream: s, Version: int64(i) + 1, Reason: store.Waiting})
+				mustSetQueue(t, b, queue("consumer", s, int64(i)+1), 0)
+				mustEnqueue(t, b, "consumer", queued(s, int64(i)+1, "1"))
 				mustSetMarks(t, b, "consumer", marks[i])
 			}
 			equal(t, "marks", marksOf(t, b, "consumer", streams...), marks)
 			for i, s := range streams {
-				equal(t, "letters of "+s.ID, parkedOf(t, b, "consumer", s), []store.DeadLetter{keptLetter("consumer", s, int64(i)+1)})
+				equal(t, "queue of "+s.ID, queueOf(t, b, "consumer", s), []store.QueuedMessage{keptQueued(s, int64(i)+1, "1")})
 			}
 		}},
 		{"the mark of a category, without an id, is a mark of its own", func(t *testing.T, b subject[Tx]) {
@@ -98,20 +99,6 @@ func markClauses[Tx any]() []clause[Tx] {
 			for _, m := range marksOf(t, b, "consumer", streams...) {
 				equal(t, "mark of "+m.Stream.String(), m.Version, workers*rounds)
 			}
-		}},
-		{"who waited for a mark sees the letters that were parked and unparked meanwhile", func(t *testing.T, b subject[Tx]) {
-			contend(t, b, func(ctx context.Context, tx Tx, _ int, want *guarded) error {
-				mark, err := lookAgain(ctx, b, tx, want)
-				if err != nil {
-					return err
-				}
-				mark.Parked = !mark.Parked
-				want.set(mark)
-				if mark.Parked {
-					return b.Park(ctx, tx, letter("consumer", product, 1))
-				}
-				return b.Unpark(ctx, tx, "consumer", product, 1)
-			})
 		}},
 		{"who waited for a mark sees the queue that was made and deleted meanwhile", func(t *testing.T, b subject[Tx]) {
 			contend(t, b, func(ctx context.Context, tx Tx, _ int, want *guarded) error {

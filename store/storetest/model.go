@@ -34,8 +34,15 @@ type keptSnapshot struct {
 
 // inboxModel is the part that transactions change.
 type inboxModel struct {
-	marks   []consumerMark
-	letters []store.DeadLetter
+	marks  []consumerMark
+	queues []modelQueue
+}
+
+// modelQueue is a stream that does not flow.
+type modelQueue struct {
+	consumer string
+	stream   store.Stream
+	messages []store.QueuedMessage
 }
 
 type consumerMark struct {
@@ -45,7 +52,7 @@ type consumerMark struct {
 
 // clone returns what a transaction works on until it commits.
 func (m inboxModel) clone() inboxModel {
-	return inboxModel{slices.Clone(m.marks), slices.Clone(m.letters)}
+	return inboxModel{slices.Clone(m.marks), slices.Clone(m.queues)}
 }
 
 func (m *model) version(s store.Stream) int64 { return int64(len(m.read(s, 0, all))) }
@@ -118,11 +125,14 @@ func (m *model) eventID(s store.Stream, version int64) string {
 func (m *inboxModel) marksOf(consumer string, streams []store.Stream) []store.Mark {
 	marks := make([]store.Mark, len(streams))
 	for i, s := range streams {
-		marks[i] = store.Mark{Stream: s, Parked: len(m.parked(consumer, s, 1)) > 0}
+		marks[i] = store.Mark{Stream: s}
 		for _, mark := range m.marks {
 			if mark.consumer == consumer && mark.Stream == s {
 				marks[i].Version, marks[i].EventID = mark.Version, mark.EventID
 			}
+		}
+		if m.queue(consumer, s) != nil {
+			marks[i].Reason = store.Waiting
 		}
 	}
 	return marks
@@ -134,53 +144,62 @@ func (m *inboxModel) setMark(consumer string, mark store.Mark) {
 
 func (m *inboxModel) forget(consumer string) {
 	m.marks = slices.DeleteFunc(m.marks, func(mark consumerMark) bool { return mark.consumer == consumer })
-	m.letters = slices.DeleteFunc(m.letters, func(d store.DeadLetter) bool { return d.Consumer == consumer })
+	m.queues = slices.DeleteFunc(m.queues, func(q modelQueue) bool { return q.consumer == consumer })
 }
 
-func (m *inboxModel) park(d store.DeadLetter) {
-	for i, old := range m.letters {
-		if old.Consumer == d.Consumer && old.Message.Stream == d.Message.Stream && old.Message.Version == d.Message.Version {
-			if d.Error != "" {
-				m.letters[i].Error, m.letters[i].Attempts = d.Error, d.Attempts
-			}
+func (m *inboxModel) queue(consumer string, s store.Stream) *modelQueue {
+	for i := range m.queues {
+		if m.queues[i].consumer == consumer && m.queues[i].stream == s {
+			return &m.queues[i]
+		}
+	}
+	return nil
+}
+
+func (m *inboxModel) enqueue(consumer string, message store.QueuedMessage) {
+	q := m.queue(consumer, message.Stream)
+	if q == nil {
+		m.queues = append(m.queues, modelQueue{consumer: consumer, stream: message.Stream})
+		q = &m.queues[len(m.queues)-1]
+	}
+	for _, old := range q.messages {
+		if old.Version == message.Version && old.ID == message.ID {
 			return
 		}
 	}
-	m.letters = append(m.letters, d)
-	slices.SortFunc(m.letters, func(a, b store.DeadLetter) int {
-		return cmp.Or(
-			cmp.Compare(a.Message.Stream.Category, b.Message.Stream.Category),
-			cmp.Compare(a.Message.Stream.ID, b.Message.Stream.ID),
-			cmp.Compare(a.Message.Version, b.Message.Version),
-		)
+	q.messages = append(slices.Clone(q.messages), message)
+	slices.SortFunc(q.messages, func(a, b store.QueuedMessage) int {
+		return cmp.Or(cmp.Compare(a.Version, b.Version), cmp.Compare(a.ID, b.ID))
 	})
 }
 
-func (m *inboxModel) unpark(consumer string, s store.Stream, version int64) {
-	m.letters = slices.DeleteFunc(m.letters, func(d store.DeadLetter) bool {
-		return d.Consumer == consumer && d.Message.Stream == s && d.Message.Version == version
+func (m *inboxModel) dequeue(consumer string, s store.Stream, version int64) {
+	if q := m.queue(consumer, s); q != nil {
+		q.messages = slices.DeleteFunc(slices.Clone(q.messages), func(m store.QueuedMessage) bool { return m.Version <= version })
+	}
+}
+
+func (m *inboxModel) deleteQueue(consumer string, s store.Stream) {
+	m.queues = slices.DeleteFunc(m.queues, func(q modelQueue) bool { return q.consumer == consumer && q.stream == s })
+}
+
+func (m *inboxModel) queuedOf(consumer string, s store.Stream) []store.QueuedMessage {
+	if q := m.queue(consumer, s); q != nil {
+		return q.messages
+	}
+	return nil
+}
+
+// queuesOf returns the streams that do not flow, in byte order.
+func (m *inboxModel) queuesOf(consumer string) []store.Stream {
+	var streams []store.Stream
+	for _, q := range m.queues {
+		if q.consumer == consumer {
+			streams = append(streams, q.stream)
+		}
+	}
+	slices.SortFunc(streams, func(a, b store.Stream) int {
+		return cmp.Or(cmp.Compare(a.Category, b.Category), cmp.Compare(a.ID, b.ID))
 	})
-}
-
-func (m *inboxModel) parked(consumer string, s store.Stream, limit int) []store.DeadLetter {
-	var page []store.DeadLetter
-	for _, d := range m.letters {
-		if d.Consumer == consumer && d.Message.Stream == s && len(page) < limit {
-			page = append(page, d)
-		}
-	}
-	return page
-}
-
-func (m *inboxModel) parkedStreams(consumer string) []store.DeadLetter {
-	var oldest []store.DeadLetter
-	for _, d := range m.letters {
-		if d.Consumer != consumer {
-			continue
-		}
-		if len(oldest) == 0 || oldest[len(oldest)-1].Message.Stream != d.Message.Stream {
-			oldest = append(oldest, d)
-		}
-	}
-	return oldest
+	return streams
 }

@@ -92,14 +92,14 @@ func streamsOfQueues(queues []store.Queue) []store.Stream {
 // own, the old ones excepted.
 func inboxCalls[Tx any](b subject[Tx], ctx context.Context, consumer string) map[string]func() error {
 	return map[string]func() error{
-		"DueQueues":    func() error { _, err := b.DueQueues(ctx, consumer, nil, 1); return err },
-		"ListQueues":   func() error { _, err := b.ListQueues(ctx, consumer, store.Stream{}, 1); return err },
-		"OrphanQueues": func() error { _, err := b.OrphanQueues(ctx, consumer, nil, 0, 1); return err },
-		"CountQueues":  func() error { _, err := b.CountQueues(ctx, consumer, nil); return err },
-		"Incarnation":  func() error { _, err := b.Incarnation(ctx, consumer); return err },
-		"ForgetOlder":  func() error { _, err := b.ForgetOlder(ctx, consumer, 0, 1); return err },
-		"ListLetters":  func() error { _, err := b.ListLetters(ctx, consumer, 0, 1); return err },
-		"TrimLetters":  func() error { _, err := b.TrimLetters(ctx, consumer, 0); return err },
+		"DueQueues":       func() error { _, err := b.DueQueues(ctx, consumer, nil, 1); return err },
+		"ListQueues":      func() error { _, err := b.ListQueues(ctx, consumer, store.Stream{}, 1); return err },
+		"OrphanQueues":    func() error { _, err := b.OrphanQueues(ctx, consumer, nil, 0, 1); return err },
+		"CountQueues":     func() error { _, err := b.CountQueues(ctx, consumer, nil); return err },
+		"Incarnation":     func() error { _, err := b.Incarnation(ctx, consumer); return err },
+		"ForgetOlder":     func() error { _, err := b.ForgetOlder(ctx, consumer, 0, 1); return err },
+		"ListDeadLetters": func() error { _, err := b.ListDeadLetters(ctx, consumer, 0, 1); return err },
+		"TrimDeadLetters": func() error { _, err := b.TrimDeadLetters(ctx, consumer, 0); return err },
 	}
 }
 

@@ -12,8 +12,8 @@ import (
 )
 
 // record returns a dead letter that uses every field that its writer sets.
-func record(consumer string, n int) store.Letter {
-	return store.Letter{
+func record(consumer string, n int) store.DeadLetter {
+	return store.DeadLetter{
 		Consumer: consumer,
 		Message:  store.Message{Event: event(fmt.Sprint(n)), Stream: product, Version: int64(n), Position: 7},
 		Source:   "/shop", BrokerID: fmt.Sprint("broker-", n), Sequence: 1<<63 - 1,
@@ -22,21 +22,21 @@ func record(consumer string, n int) store.Letter {
 }
 
 // keptRecord returns record as a store gives it back.
-func keptRecord(consumer string, n int, as store.Letter) store.Letter {
+func keptRecord(consumer string, n int, as store.DeadLetter) store.DeadLetter {
 	l := record(consumer, n)
 	l.ID, l.At = as.ID, as.At
 	l.Message.Time = time.UnixMicro(l.Message.Time.UnixMicro()).UTC()
 	return l
 }
 
-func mustAddLetter[Tx any](t tester, b subject[Tx], l store.Letter) {
+func mustAddLetter[Tx any](t tester, b subject[Tx], l store.DeadLetter) {
 	t.Helper()
-	mustInTx(t, b, func(ctx context.Context, tx Tx) error { return b.AddLetter(ctx, tx, l) })
+	mustInTx(t, b, func(ctx context.Context, tx Tx) error { return b.AddDeadLetter(ctx, tx, l) })
 }
 
-func mustListLetters[Tx any](t tester, b subject[Tx], consumer string, before int64, limit int) []store.Letter {
+func mustListLetters[Tx any](t tester, b subject[Tx], consumer string, before int64, limit int) []store.DeadLetter {
 	t.Helper()
-	letters, err := b.ListLetters(t.Context(), consumer, before, limit)
+	letters, err := b.ListDeadLetters(t.Context(), consumer, before, limit)
 	if err != nil {
 		t.Fatalf("dead letters of %s: %v", consumer, err)
 	}
@@ -169,10 +169,10 @@ func recordClauses[Tx any]() []clause[Tx] {
 			equal(t, "page of none", len(mustListLetters(t, b, "c", 0, -1)), 0)
 		}},
 		{"a dead letter takes any text, and may know nothing", func(t *testing.T, b subject[Tx]) {
-			l := store.Letter{Consumer: "c", Header: map[string]string{"x": "a\x00b\xff"}, BrokerID: "a\x00\xff"}
+			l := store.DeadLetter{Consumer: "c", Header: map[string]string{"x": "a\x00b\xff"}, BrokerID: "a\x00\xff"}
 			l.Message.ID, l.Message.Type, l.Message.Stream, l.Error = "\xff", "\x00", store.Stream{Category: "\xff", ID: "\x00"}, "\xff\x00"
 			mustAddLetter(t, b, l)
-			mustAddLetter(t, b, store.Letter{Consumer: "c"})
+			mustAddLetter(t, b, store.DeadLetter{Consumer: "c"})
 			equal(t, "letters", len(mustListLetters(t, b, "c", 0, all)), 2)
 		}},
 		{"trimming leaves the newest letters, and all that have a reason", func(t *testing.T, b subject[Tx]) {
@@ -189,7 +189,7 @@ func recordClauses[Tx any]() []clause[Tx] {
 				removed int64
 				left    int
 			}{{3, 0, 5}, {2, 1, 4}, {2, 0, 4}, {0, 2, 2}} {
-				n, err := b.TrimLetters(t.Context(), "c", step.newest)
+				n, err := b.TrimDeadLetters(t.Context(), "c", step.newest)
 				if err != nil {
 					t.Fatal(err)
 				}

@@ -59,7 +59,6 @@ func Run[Tx any](t *testing.T, open func(t testing.TB) Backend[Tx]) {
 		{b.transactions() != nil, transactionClauses[Tx]()},
 		{b.Inbox != nil, inboxClauses[Tx]()},
 		{b.Inbox != nil, markClauses[Tx]()},
-		{b.Inbox != nil, deadLetterClauses[Tx]()},
 		{b.Inbox != nil, queueClauses[Tx]()},
 		{b.Inbox != nil, recordClauses[Tx]()},
 		{b.Consumers != nil, consumerClauses[Tx]()},

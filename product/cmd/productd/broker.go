@@ -21,10 +21,14 @@ type messaging struct {
 	broker *jetstream.Broker
 }
 
-// embedMessaging starts a server in this process.
-func embedMessaging(ctx context.Context, dir string, log *slog.Logger) (*messaging, error) {
-	server, err := natsd.Start(natsd.Config{Dir: dir})
-	if err != nil {
+// embedMessaging starts a server in this process. Other programs reach it on addr,
+// unless that is empty.
+func embedMessaging(ctx context.Context, dir, addr string, log *slog.Logger) (*messaging, error) {
+	server, err := natsd.Start(natsd.Config{Dir: dir, Addr: addr})
+	switch {
+	case err != nil && addr != "":
+		return nil, fmt.Errorf("-nats-addr %s and -data: %w", addr, err)
+	case err != nil:
 		return nil, fmt.Errorf("%w; or choose another folder by -data", err)
 	}
 	conn, err := server.Connect(connection(log)...)

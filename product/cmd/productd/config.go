@@ -16,6 +16,7 @@ type config struct {
 	data     string
 	postgres string
 	nats     string
+	natsAddr string
 	seed     bool
 	health   bool
 	logLevel slog.Level
@@ -43,6 +44,7 @@ func parseConfig(args []string, out io.Writer) (config, error) {
 	flags.StringVar(&c.data, "data", "./productd-data", "`folder` for the SQLite database and the embedded JetStream (PRODUCTD_DATA)")
 	flags.StringVar(&c.postgres, "postgres", "", "`URL` of a PostgreSQL database to use instead of SQLite (PRODUCTD_POSTGRES)")
 	flags.StringVar(&c.nats, "nats", "", "`URL` of a NATS server with JetStream to use instead of the embedded one (PRODUCTD_NATS)")
+	flags.StringVar(&c.natsAddr, "nats-addr", "", "loopback `address`, such as 127.0.0.1:4222, on which the embedded NATS serves other programs; by default it serves none (PRODUCTD_NATS_ADDR)")
 	flags.BoolVar(&c.seed, "seed", true, "create a first product and show its way (PRODUCTD_SEED)")
 	flags.BoolVar(&c.health, "health", false, "ask the productd that serves on -addr whether it is well, and exit with 0 or 1 (PRODUCTD_HEALTH)")
 	flags.TextVar(&c.logLevel, "log", slog.LevelInfo, "lowest `level` to log: DEBUG, INFO, WARN or ERROR (PRODUCTD_LOG)")
@@ -59,6 +61,8 @@ func parseConfig(args []string, out io.Writer) (config, error) {
 		return config{}, fmt.Errorf("%w; productd -h lists the flags", err)
 	case flags.NArg() > 0:
 		return config{}, fmt.Errorf("%q is not a flag; productd -h lists them", flags.Arg(0))
+	case c.nats != "" && c.natsAddr != "":
+		return config{}, errors.New("-nats-addr is for the embedded NATS server, and -nats replaces that one; give one of them")
 	}
 	return c, nil
 }

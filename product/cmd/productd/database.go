@@ -22,6 +22,7 @@ type events[Tx any] interface {
 	store.Store
 	store.Outbox
 	store.Snapshots
+	store.Identity
 	consume.Database[Tx]
 }
 

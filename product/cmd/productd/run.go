@@ -74,13 +74,17 @@ func (p program) messaging(ctx context.Context, data *folder) (*messaging, error
 	if p.cfg.nats != "" {
 		return joinMessaging(ctx, p.cfg.nats, p.log)
 	}
-	return embedMessaging(ctx, data.jetStream(), p.log)
+	return embedMessaging(ctx, data.jetStream(), p.cfg.natsAddr, p.log)
 }
 
 // runOn is run on a database, which it closes.
 func runOn[Tx any](ctx context.Context, p program, db *database[Tx]) error {
 	defer db.close()
 	log := p.log
+	history, err := db.events.History(ctx)
+	if err != nil {
+		return err
+	}
 	relay := outbox.New(db.events, p.nats.broker, outbox.Config{
 		Source: "product", Categories: []string{product.Products.Category()}, Logger: log,
 	})
@@ -116,10 +120,10 @@ func runOn[Tx any](ctx context.Context, p program, db *database[Tx]) error {
 			}
 			log.Info("try it: curl " + url + "/products/" + seedID)
 		}
-		log.Info("serving; Ctrl-C stops", slog.String("url", url), slog.String("data", p.cfg.where()))
+		log.Info("serving; Ctrl-C stops", slog.String("url", url), slog.String("data", p.cfg.where()), slog.String("history", history))
 		return nil
 	})
-	err := g.Wait()
+	err = g.Wait()
 	log.Info("stopped")
 	return err
 }

@@ -55,8 +55,22 @@ CREATE TABLE inbox_incarnations (
 	incarnation TEXT NOT NULL
 ) STRICT, WITHOUT ROWID;
 
+-- What the dead letters of a receiver held waits in queues now. dead_letters is a
+-- record of messages that will not take effect.
+INSERT INTO inbox_queues (consumer, category, stream_id, version, reason, error, attempts, next_try, since)
+SELECT consumer, category, stream_id, min(version), 'poison', error, attempts, parked_at, parked_at
+FROM dead_letters GROUP BY consumer, category, stream_id; -- SQLite takes the rest from the row of the smallest version
+
+INSERT INTO inbox_messages (consumer, position, category, stream_id, version, event_id, type, content_type, data, time,
+	correlation_id, causation_id, actor, metadata, source, previous)
+SELECT consumer, position, category, stream_id, version, event_id, type, content_type, data, time,
+	correlation_id, causation_id, actor, metadata, '', ''
+FROM dead_letters;
+
+DROP TABLE dead_letters;
+
 -- Messages that will not take effect, on record.
-CREATE TABLE inbox_letters (
+CREATE TABLE dead_letters (
 	id             INTEGER PRIMARY KEY AUTOINCREMENT,
 	consumer       TEXT    NOT NULL,
 	position       INTEGER NOT NULL,
@@ -82,4 +96,4 @@ CREATE TABLE inbox_letters (
 	at             INTEGER NOT NULL
 ) STRICT;
 
-CREATE INDEX inbox_letters_consumer ON inbox_letters (consumer, id);
+CREATE INDEX dead_letters_consumer ON dead_letters (consumer, id);
