@@ -192,7 +192,7 @@ func (m *member[Tx]) compareSegments(c store.Consumer) {
 func (m *member[Tx]) direct(c *store.Consumer, now time.Time) {
 	for i, w := range m.workers {
 		switch {
-		case i >= len(c.Segments) || c.Segments[i].Epoch != w.claim.Epoch:
+		case i >= len(c.Segments) || c.Segments[i].Epoch > w.epoch.Load():
 			w.cancel() // it belongs to somebody else
 		case c.Paused:
 			w.stop()

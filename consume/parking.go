@@ -31,6 +31,7 @@ func (w *worker[Tx]) park(work context.Context, it *item[Tx], f fault, to store.
 	delay := w.charge(&p, f)
 	w.anyParked, w.lookAgain = true, firstDueInterval
 	waits := false
+	w.hadParked = true
 	err := w.transact(work, func(ctx context.Context, tx Tx) (store.Progress, error) {
 		rows, err := w.db.FindParked(ctx, tx, w.id, []store.Stream{it.Stream})
 		if waits = len(rows) > 0; err != nil || waits {
@@ -122,6 +123,7 @@ func (w *worker[Tx]) takeUp(work context.Context) error {
 			return fmt.Errorf("list parked streams: %w", err)
 		}
 		found = found || len(rows) > 0
+		w.hadParked = w.hadParked || found
 		for _, p := range rows {
 			// A clock that was set back would make a stream wait for too long.
 			late := p.Reason == store.Waiting && time.Until(p.NextTry) > 10*w.cfg.Retry.MaxDelay
@@ -136,7 +138,9 @@ func (w *worker[Tx]) takeUp(work context.Context) error {
 			}
 		}
 		if len(rows) < w.cfg.BatchSize {
-			w.anyParked = found
+			if !found {
+				return w.forgetParked(work)
+			}
 			return nil
 		}
 		after = rows[len(rows)-1].Stream
@@ -187,7 +191,23 @@ func (w *worker[Tx]) retryDue(ctx, work context.Context) error {
 	if err != nil {
 		return fmt.Errorf("look for parked streams: %w", err)
 	}
-	w.anyParked = len(rows) > 0
+	if len(rows) > 0 {
+		return nil
+	}
+	return w.forgetParked(work)
+}
+
+// forgetParked notes that the consumer has no parked streams, so that batches
+// need not look for them. If it had any since the segment was claimed, it renews
+// the claim first: a backup that has parked streams, and is put back under this
+// worker, has the claim of before, and voids this one.
+func (w *worker[Tx]) forgetParked(work context.Context) error {
+	if w.hadParked {
+		if err := w.renew(work); err != nil {
+			return fmt.Errorf("renew the claim: %w", err)
+		}
+	}
+	w.anyParked, w.hadParked = false, false
 	return nil
 }
 

@@ -17,6 +17,7 @@ type worker[Tx any] struct {
 	log      *slog.Logger
 	segments int // of the consumer
 	claim    store.Claim
+	epoch    atomic.Int64   // the claim's, or the one that it is about to have
 	at       store.Progress // the place reached; at or after that of the claim
 	storedAt time.Time      // when the claim was advanced last
 
@@ -25,6 +26,7 @@ type worker[Tx any] struct {
 	trial     int
 	noted     int64     // position of the message noted last
 	anyParked bool      // the consumer may have parked streams
+	hadParked bool      // it may have had some since the claim
 	looked    time.Time // when due streams were looked for last
 	lookAgain time.Duration
 	poked     chan struct{}
@@ -68,6 +70,7 @@ func (m *member[Tx]) newWorker(c store.Consumer, i int, clean bool) *worker[Tx] 
 		w.trial = m.cfg.BatchSize
 	}
 	w.meetAt.Store(c.MeetAt)
+	w.epoch.Store(s.Epoch)
 	return w
 }
 
@@ -236,6 +239,29 @@ func (w *worker[Tx]) flush(work context.Context) error {
 // store stores a place and renews the lease.
 func (w *worker[Tx]) store(work context.Context, to store.Progress) error {
 	return w.transact(work, func(context.Context, Tx) (store.Progress, error) { return to, nil })
+}
+
+// renew gives the claim the next epoch, as if the segment had been given back and
+// claimed again.
+func (w *worker[Tx]) renew(work context.Context) error {
+	epoch := w.claim.Epoch + 1
+	w.epoch.Store(epoch) // before the row has it, so that nobody takes it for another's
+	err := w.db.InTx(work, func(ctx context.Context, tx Tx) error {
+		c, _, err := w.db.LockConsumer(ctx, tx, w.id)
+		if err != nil {
+			return err
+		}
+		i := w.claim.Segment
+		if i >= len(c.Segments) || c.Segments[i].Epoch != w.claim.Epoch || c.Segments[i].Position != w.claim.Position {
+			return store.ErrClaimLost
+		}
+		c.Segments[i].Epoch = epoch
+		return w.db.SaveConsumer(ctx, tx, c)
+	})
+	if err == nil {
+		w.claim.Epoch = epoch
+	}
+	return err
 }
 
 // fork stores that the log is another one. Nothing is handled until an operator
