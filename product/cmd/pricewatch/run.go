@@ -57,7 +57,7 @@ func run(ctx context.Context, args []string, out, errs io.Writer) error {
 		return err
 	}
 	receiver := consume.Receive(consume.Idempotent(consumer, p.inbox, p.handle, consume.Retry{}), products, broker,
-		consume.ReceiveConfig{Source: source, History: cfg.history, Logger: log})
+		consume.ReceiveConfig{Source: source, History: cfg.history, RequireVersion: true, Logger: log})
 
 	// Printing ends after the receiver, whose last changes are printed too.
 	receiving, stop := context.WithCancel(ctx)
