@@ -25,6 +25,12 @@ type ReceiveConfig struct {
 	// publishes it ([store.Identity]). Messages with another one, or with none,
 	// are strangers. Default: all histories.
 	History string
+	// RequireVersion refuses events without a version: each becomes a dead letter.
+	// Set it for a producer that is built with Eventus, whose events all have one.
+	// Otherwise whoever may publish can have an event take effect beside the order
+	// of its stream. Default: a table of eventus.Foreign takes events without a
+	// version.
+	RequireVersion bool
 
 	// BatchSize is the most messages in one transaction. It bounds the
 	// receiver's memory. Default 100.

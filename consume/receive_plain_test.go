@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -197,4 +198,22 @@ func TestPlainCloudEventsAreTaken(t *testing.T) {
 			})
 		})
 	}
+}
+
+func TestAReceiverThatRequiresVersionsKeepsEventsWithoutOneAsDeadLetters(t *testing.T) {
+	bubble(t, consume.ReceiveConfig{RequireVersion: true}, func(t *testing.T, r *receipt) {
+		r.run(r.receiver.Run)
+		r.publish("a")
+		sendPlain(t, r.broker, plain("forged", "a"))
+		r.publish("a")
+		settle(time.Second)
+		r.view.check(t, "a", 2)
+		letters := r.letters()
+		if len(letters) != 1 || letters[0].Message.ID != "forged" || !strings.Contains(letters[0].Error, "RequireVersion") {
+			t.Errorf("dead letters: %+v", letters)
+		}
+		if r.log.count("level=ERROR", "dead letter", "has no version") != 1 {
+			t.Error("the log does not say it once")
+		}
+	})
 }

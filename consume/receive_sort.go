@@ -81,6 +81,9 @@ func (r *Receiver[Tx, E]) read(m broker.Message) (cloudevents.Event, error) {
 	if !r.foreign {
 		return cloudevents.Event{}, fmt.Errorf("message %q has no version: only a table of eventus.Foreign takes events without one", m.ID)
 	}
+	if r.cfg.RequireVersion {
+		return cloudevents.Event{}, fmt.Errorf("message %q has no version, which ReceiveConfig.RequireVersion asks for", m.ID)
+	}
 	e.Stream = store.Stream{Category: m.Topic + arrivals, ID: cmp.Or(e.Stream.ID, e.Source)}
 	return e, nil
 }

@@ -42,7 +42,7 @@ func (s *Store) Unpublished(ctx context.Context, after int64, limit int) ([]stor
 			return nil, 0, fmt.Errorf("read the outbox: %w", err)
 		}
 		certain, next := outgoingUpTo(page, after, settled)
-		unsure := next + 1
+		var unsure int64 // a position before which some may be missing
 		if certain == len(page) {
 			if len(page) == limit {
 				return page, next, nil

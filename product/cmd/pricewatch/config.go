@@ -17,7 +17,6 @@ type config struct {
 	data     string
 	history  string
 	list     bool
-	redrive  bool
 	logLevel slog.Level
 }
 
@@ -29,7 +28,6 @@ func parseConfig(args []string, out io.Writer) (config, error) {
 	flags.StringVar(&c.data, "data", "./pricewatch-data", "`folder` for the SQLite database (PRICEWATCH_DATA)")
 	flags.StringVar(&c.history, "history", "", "`id` of the only history to take events of, which productd logs when it serves; empty takes all (PRICEWATCH_HISTORY)")
 	flags.BoolVar(&c.list, "list", false, "print the products whose price has changed, and exit (PRICEWATCH_LIST)")
-	flags.BoolVar(&c.redrive, "redrive", false, "try the products again that are parked because of errors (PRICEWATCH_REDRIVE)")
 	flags.TextVar(&c.logLevel, "log", slog.LevelInfo, "lowest `level` to log: DEBUG, INFO, WARN or ERROR (PRICEWATCH_LOG)")
 	flags.SetOutput(io.Discard) // errors are returned
 	flags.Usage = func() {}

@@ -10,6 +10,10 @@
 // prints the read model. Everything else goes to the standard error. When the
 // program was killed, it may print its last lines again; the read model is exact.
 //
+// When the log asks to rebuild the consumer, stop the program, remove the data
+// folder and start the program again: it reads everything that NATS holds. With
+// -history it takes the events of one store alone, whoever else publishes.
+//
 // "pricewatch -h" lists the flags.
 package main
 

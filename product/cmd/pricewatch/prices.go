@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/eventus-go/eventus"
-	"github.com/eventus-go/eventus/consume"
 	"github.com/eventus-go/eventus/store"
 	"github.com/eventus-go/eventus/store/sqlite"
 	_ "modernc.org/sqlite"
@@ -63,9 +62,6 @@ func (p *prices) close() { _ = p.db.Close() }
 // handle applies an event to the read model. It is called once for each event,
 // in the transaction in which the inbox notes that.
 func (p *prices) handle(ctx context.Context, tx *sql.Tx, m eventus.Message[event]) error {
-	if m.Stream.Category != products.Category() {
-		return consume.Permanent(errors.New("the event has no version, so it is not of an Eventus store; skip it"))
-	}
 	switch e := m.Event.(type) {
 	case created:
 		_, err := tx.ExecContext(ctx, `INSERT INTO prices (id, name, amount, currency) VALUES (?, ?, ?, ?)`,

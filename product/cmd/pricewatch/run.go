@@ -22,6 +22,8 @@ const (
 	consumer = "pricewatch"
 	// source is what productd calls itself in its messages.
 	source = "product"
+	// databaseFile is in the data folder.
+	databaseFile = "prices.db"
 )
 
 // run watches until ctx ends, then finishes what it has begun and returns nil.
@@ -30,7 +32,7 @@ func run(ctx context.Context, args []string, out, errs io.Writer) error {
 	if err != nil {
 		return err
 	}
-	file := filepath.Join(cfg.data, "prices.db")
+	file := filepath.Join(cfg.data, databaseFile)
 	if cfg.list {
 		return list(ctx, file, out)
 	}
@@ -55,14 +57,7 @@ func run(ctx context.Context, args []string, out, errs io.Writer) error {
 		return err
 	}
 	receiver := consume.Receive(consume.Idempotent(consumer, p.inbox, p.handle, consume.Retry{}), products, broker,
-		consume.ReceiveConfig{Source: source, History: cfg.history, Logger: log})
-	if cfg.redrive {
-		n, err := receiver.RedriveAll(ctx)
-		if err != nil {
-			return err
-		}
-		log.Info("parked products are tried again", slog.Int("products", n))
-	}
+		consume.ReceiveConfig{Source: source, History: cfg.history, RequireVersion: true, Logger: log})
 
 	// Printing ends after the receiver, whose last changes are printed too.
 	receiving, stop := context.WithCancel(ctx)

@@ -28,7 +28,7 @@ type compose struct {
 type service struct {
 	Image string
 	Build struct {
-		Context, Dockerfile string
+		Context, Dockerfile, Target string
 	}
 	Command     []string
 	Environment map[string]string
@@ -48,7 +48,7 @@ func readCompose(t *testing.T) compose {
 	if err := yaml.Unmarshal(file, &c); err != nil {
 		t.Fatal(err)
 	}
-	for _, name := range []string{"postgres", "nats", "app"} {
+	for _, name := range []string{"postgres", "nats", "app", "pricewatch"} {
 		if c.Services[name] == nil {
 			t.Fatalf("there is no service %s", name)
 		}
@@ -192,7 +192,7 @@ func TestDockerfile(t *testing.T) {
 	for _, want := range []string{
 		`(?m)^FROM golang:` + string(version[1]) + `-alpine AS build$`, // the compiler that go.mod asks for
 		`(?m)^RUN CGO_ENABLED=0 go build .* ./product/cmd/productd$`,   // this folder
-		`(?m)^FROM scratch$`,
+		`(?m)^FROM scratch AS ` + regexp.QuoteMeta(build.Target) + `$`,
 		`(?m)^USER [1-9]\d*:[1-9]\d*$`, // a number, and not root
 		`(?m)^HEALTHCHECK .* CMD \["/productd", "-health"\]$`,
 		`(?m)^ENTRYPOINT \["/productd"\]$`,
@@ -201,6 +201,12 @@ func TestDockerfile(t *testing.T) {
 			t.Errorf("there is no line %s", want)
 		}
 	}
+	t.Run("productd is what is built when no target is named", func(t *testing.T) {
+		stages := regexp.MustCompile(`(?m)^FROM \S+ AS (\S+)$`).FindAllSubmatch(content, -1)
+		if last := string(stages[len(stages)-1][1]); last != "productd" || build.Target != last {
+			t.Errorf("the last stage is %s, and the compose file names %s", last, build.Target)
+		}
+	})
 	t.Run("the health check asks where productd listens", func(t *testing.T) {
 		addr := regexp.MustCompile(`(?m)^ENV PRODUCTD_ADDR=(\S+)$`).FindSubmatch(content)
 		if addr == nil {
