@@ -70,11 +70,11 @@
 //
 // A failure of one message parks its stream, and its segment goes on. Due streams
 // are taken up between two pages, a batch of each. A transaction calls no further
-// handler after a quarter of [Config.LeaseDuration], and its context ends after
-// half of it. A member that ends without giving its segments back loses them when
-// the lease ends. Its successor tries one message at a time for a while and notes
-// each try before it is made, so that a message which ends the process is found
-// and parked.
+// handler after half a second, and its context ends after half of
+// [Config.LeaseDuration]. A member that ends without giving its segments back loses
+// them when the lease ends. Its successor tries one message at a time for a while
+// and notes each try before it is made, so that a message which ends the process
+// is found and parked.
 //
 // Attempts count for the handler's own errors alone. Trouble with the database, a
 // conflict and [Transient] count none. An event that the program cannot decode

@@ -309,8 +309,8 @@ func (f *Follower[Tx]) progressed() <-chan struct{} {
 	return f.moved
 }
 
-// graceful returns a context that ends only after ctx has ended and timeout has
-// passed.
+// gracefulStop returns a context that ends only after ctx has ended and timeout
+// has passed.
 func gracefulStop(ctx context.Context, timeout time.Duration) (context.Context, func()) {
 	work, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	stop := context.AfterFunc(ctx, func() {

@@ -188,7 +188,7 @@ func (r *Receiver[Tx, E]) Run(ctx context.Context) error {
 		return fmt.Errorf("receiver %s of %s: Run is called twice", r.once.consumer, r.source.Category())
 	}
 	defer r.running.Unlock()
-	work, stop := lasting(ctx, r.cfg.StopTimeout)
+	work, stop := gracefulStop(ctx, r.cfg.StopTimeout)
 	defer stop()
 
 	var queues sync.WaitGroup
@@ -218,16 +218,6 @@ func (r *Receiver[Tx, E]) Run(ctx context.Context) error {
 		pause.Wait(ctx, d, nil)
 	}
 	return nil
-}
-
-// lasting returns a context that ends only timeout after ctx does.
-func lasting(ctx context.Context, timeout time.Duration) (context.Context, func()) {
-	work, cancel := context.WithCancel(context.WithoutCancel(ctx))
-	stop := context.AfterFunc(ctx, func() {
-		pause.Wait(work, timeout, nil)
-		cancel()
-	})
-	return work, func() { stop(); cancel() }
 }
 
 // categories are those of the marks: one for streams of versions, one for events
