@@ -59,10 +59,11 @@ func begin(ctx context.Context, conn *pgx.Conn) (pgx.Tx, error) {
 func (s *Store) InTx(ctx context.Context, f func(ctx context.Context, tx pgx.Tx) error) error {
 	select {
 	case s.transactions <- struct{}{}:
-		defer func() { <-s.transactions }()
 	case <-ctx.Done():
 		return ctx.Err()
 	}
+	leave := sync.OnceFunc(func() { <-s.transactions })
+	defer leave()
 	conn, err := s.pool.Acquire(ctx)
 	if err != nil {
 		return fmt.Errorf("begin transaction: %w", err)
@@ -72,7 +73,7 @@ func (s *Store) InTx(ctx context.Context, f func(ctx context.Context, tx pgx.Tx)
 	if err != nil {
 		return fmt.Errorf("begin transaction: %w", err)
 	}
-	stop := closeAtEnd(ctx, conn)
+	stop := closeAtEnd(ctx, conn, leave)
 	defer func() {
 		stop()
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), rollbackTimeout)
@@ -97,7 +98,9 @@ func (s *Store) InTx(ctx context.Context, f func(ctx context.Context, tx pgx.Tx)
 
 // closeAtEnd closes the connection when ctx ends, unless the returned function
 // was called before. That function reports whether the connection is still open.
-func closeAtEnd(ctx context.Context, pooled *pgxpool.Conn) (stop func() bool) {
+// An f that never returns must not keep a connection from others: its place in the
+// pool is given back, and leave is called.
+func closeAtEnd(ctx context.Context, pooled *pgxpool.Conn, leave func()) (stop func() bool) {
 	conn := pooled.Conn().PgConn()
 	closed := make(chan struct{})
 	stopped := context.AfterFunc(ctx, func() {
@@ -105,8 +108,8 @@ func closeAtEnd(ctx context.Context, pooled *pgxpool.Conn) (stop func() bool) {
 		// while f uses it. When that breaks under a statement, pgx has the server
 		// cancel the statement.
 		_ = conn.Conn().Close()
-		// An f that never returns must not keep a connection from others.
 		pooled.Hijack()
+		leave()
 		close(closed)
 	})
 	return sync.OnceValue(func() bool {

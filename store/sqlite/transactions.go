@@ -26,6 +26,9 @@ import (
 // know it, and what f writes after that commits at once, by itself. So f must
 // return the error of such a statement. When it does not, the store's methods
 // that write refuse tx, and InTx returns an error.
+//
+// The transaction is not f's to end. When f commits or rolls it back, all of it is
+// rolled back, and InTx returns an error.
 func (s *Store) InTx(ctx context.Context, f func(ctx context.Context, tx *sql.Tx) error) error {
 	if err := s.takeTurn(ctx); err != nil {
 		return err
@@ -46,22 +49,42 @@ func (s *Store) InTx(ctx context.Context, f func(ctx context.Context, tx *sql.Tx
 	defer end()
 	stop := context.AfterFunc(ctx, end)
 	defer stop()
-	if _, err := tx.ExecContext(inner, beginTxSQL); err != nil {
+	if _, err := tx.ExecContext(inner, beginTxSQL+guardSQL); err != nil {
 		return fmt.Errorf("begin savepoint of the transaction: %w", cmp.Or(ctx.Err(), err))
 	}
 	if err := f(inner, tx); err != nil {
+		if _, ended := tx.ExecContext(inner, checkTxSQL); errors.Is(ended, sql.ErrTxDone) && ctx.Err() == nil {
+			return notYours(err)
+		}
 		return err
 	}
 	if !stop() {
 		return fmt.Errorf("the transaction was rolled back: %w", ctx.Err())
 	}
+	if _, err := tx.ExecContext(inner, unguardSQL); err != nil && !errors.Is(err, sql.ErrTxDone) {
+		return fmt.Errorf("commit transaction: %w", err)
+	}
 	switch err := tx.Commit(); {
 	case errors.Is(err, sql.ErrTxDone):
-		return fmt.Errorf("the transaction belongs to InTx, which commits it when f returns nil: do not end it inside f: %w", err)
+		return notYours(err)
 	case err != nil:
 		return fmt.Errorf("commit transaction: %w", err)
 	}
 	return nil
+}
+
+// While f runs, a temporary table breaks a foreign key that SQLite checks at the
+// commit. So f cannot commit what belongs to InTx, on a connection that has
+// foreign_keys on, as [DSN] sets it.
+const (
+	guardSQL = `; CREATE TEMP TABLE IF NOT EXISTS eventus_guard (id INTEGER PRIMARY KEY,
+	breaks INTEGER REFERENCES eventus_guard (id) DEFERRABLE INITIALLY DEFERRED);
+INSERT INTO temp.eventus_guard VALUES (1, 2)`
+	unguardSQL = `DELETE FROM temp.eventus_guard`
+)
+
+func notYours(err error) error {
+	return fmt.Errorf("the transaction belongs to InTx, which commits it when f returns nil: do not end it inside f: %w", err)
 }
 
 // closeTx starts to roll tx back, and returns when tx refuses statements. It does
