@@ -155,24 +155,6 @@ func startMember(t testing.TB, m member) *process {
 	return p
 }
 
-// await returns when the process says what.
-func (p *process) await(what string) {
-	p.t.Helper()
-	patience := time.After(90 * time.Second)
-	for {
-		select {
-		case line := <-p.lines:
-			if line == what {
-				return
-			}
-		case <-p.ended:
-			p.t.Fatalf("the process ended before it said %q: %v", what, p.cmd.ProcessState)
-		case <-patience:
-			p.t.Fatalf("the process never said %q", what)
-		}
-	}
-}
-
 // goOn lets a process that waits for a line go on.
 func (p *process) goOn() { _, _ = io.WriteString(p.in, "\n") }
 

@@ -45,6 +45,17 @@ func (h *head) settledUpTo() int64 {
 	return h.settled
 }
 
+// takeBack forgets what was settled, because the log now ends before it: an older
+// one was put back under the running process. What it gets from then on takes
+// positions that were settled in the other log.
+func (h *head) takeBack(settled int64) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.settled == settled {
+		h.settled, h.wait = 0, nil
+	}
+}
+
 // The snapshot of a statement is older than what it sees in pg_locks, so the
 // last position is not newer than the locks. A holder without a process is a
 // prepared transaction.

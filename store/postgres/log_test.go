@@ -121,6 +121,25 @@ func TestOrderOfTheLog(t *testing.T) {
 		appendTo(t, s, "d", 1)
 		mustLog(t, s, "c", "d")
 	})
+	t.Run("an older log that is put back is not settled where the other one was", func(t *testing.T) {
+		s, pool := setup(t)
+		appendTo(t, s, "a", 2)
+		gone := begin(t, pool)
+		appendTo(t, s.WithTx(gone), "gone", 3)
+		rollback(t, gone)
+		appendTo(t, s, "b", 5)
+		mustLog(t, s, "a", "a", "b", "b", "b", "b", "b") // the hole is settled
+		rewind(t, pool, 2)
+		mustLog(t, s, "a", "a")
+		late := begin(t, pool)
+		appendTo(t, s.WithTx(late), "late", 1)
+		appendTo(t, s, "early", 1)
+		for range 3 {
+			mustLog(t, s, "a", "a")
+		}
+		commit(t, late)
+		mustLog(t, s, "a", "a", "late", "early")
+	})
 	t.Run("the hole of an appender whose connection is lost is passed", func(t *testing.T) {
 		s, pool := setup(t)
 		lost := begin(t, pool)

@@ -49,6 +49,10 @@ func (s *Store) ReadAll(ctx context.Context, after int64, limit int) ([]store.Me
 		if err != nil {
 			return nil, fmt.Errorf("read the log after %d: %w", after, err)
 		}
+		if len(page) < limit && endOf(page, after) < settled {
+			s.head.takeBack(settled) // an older log was put back
+			continue
+		}
 		certain := uninterrupted(page, after, settled)
 		if certain == len(page) {
 			return page, nil
@@ -61,6 +65,14 @@ func (s *Store) ReadAll(ctx context.Context, after int64, limit int) ([]store.Me
 			return page[:certain], nil
 		}
 	}
+}
+
+// endOf returns the position of the last message of a page, or after.
+func endOf(page []store.Message, after int64) int64 {
+	if len(page) == 0 {
+		return after
+	}
+	return page[len(page)-1].Position
 }
 
 // uninterrupted returns the number of messages before the first hole that is
