@@ -6,11 +6,12 @@ KILLS       ?= 50
 COMMANDS    ?= 20000
 FUZZTIME    ?= 1m
 HISTORIES   ?= 100000
+SCHEDULES   ?= 1000
 BENCH       ?= .
 FLAGS       ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help up test race lint crash soak laws fuzz bench tidy ci
+.PHONY: help up test race lint crash restore soak laws fuzz bench tidy ci
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
@@ -29,6 +30,9 @@ lint: ## gofmt, go vet, staticcheck, go.mod
 
 crash: ## kill processes that write, KILLS times
 	EVENTUS_KILLS=$(KILLS) .ci/run crash
+
+restore: ## put older backups back under running consumers, by SCHEDULES random schedules
+	EVENTUS_SCHEDULES=$(SCHEDULES) $(GO) test -count=1 -v -timeout 1h -run '^TestRestore$$' ./consume
 
 soak: ## COMMANDS commands on PostgreSQL and NATS while everything is killed in turn
 	EVENTUS_SOAK=$(COMMANDS) $(GO) test -count=1 -v -run '^TestSoak$$' ./product/cmd/productd

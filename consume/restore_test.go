@@ -33,11 +33,11 @@ type disk interface {
 // TestRestore runs seeded schedules of append, backup, restore, start, stop and
 // kill. In the end the effects are those of the log, or the consumer says that
 // it is forked and a rebuild makes them so. EVENTUS_SCHEDULES is the number of
-// schedules, EVENTUS_SEED the first seed.
+// schedules, EVENTUS_SEED the first seed; make restore runs more of them.
 func TestRestore(t *testing.T) {
-	schedules, seed := 200, uint64(1)
+	schedules, seed := 60, uint64(1)
 	if testing.Short() {
-		schedules = 32
+		schedules = 16
 	}
 	if n, err := strconv.Atoi(os.Getenv("EVENTUS_SCHEDULES")); err == nil {
 		schedules = n
