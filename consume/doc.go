@@ -62,9 +62,10 @@
 // A transaction advances the segment from the position that its member claims, at
 // the epoch of its claim, or does not commit. Of two members that handle the same
 // events one commits. That holds for a member that was stopped for an hour in the
-// middle of a transaction as well: the segment has another epoch by then. The
-// first events of a page are proved by the id at the position, so that events of
-// another history, which have the same positions, are not taken for new ones.
+// middle of a transaction as well: the segment has another epoch by then. A
+// page is compared with the id at the position before any of its events is
+// handled, so that events of another history, which have the same positions, are
+// not taken for new ones.
 //
 // # Why nobody holds up anybody else
 //

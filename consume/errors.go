@@ -25,10 +25,9 @@ func (e *GapError) Error() string {
 // Is reports whether target is [ErrGap].
 func (e *GapError) Is(target error) bool { return target == ErrGap }
 
-// ErrParked tells that a stream has dead letters for the consumer, so that
-// later messages cannot be handled yet. Returned by [Once.Handle]; nothing was
-// handled.
-var ErrParked = errors.New("the stream has dead letters; redrive them first")
+// ErrParked means that a stream is parked for the consumer, so that later messages
+// cannot be handled yet. Returned by [Once.Handle]; nothing was handled.
+var ErrParked = errors.New("the stream is parked; redrive it, or skip its first message")
 
 // ErrForked means that a message belongs to another history than the one that the
 // consumer has followed: it has another id than the event that took effect at its

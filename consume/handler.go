@@ -36,7 +36,7 @@ func (f HandlerFunc[Tx, E]) Handle(ctx context.Context, tx Tx, m eventus.Message
 type Source[E any] interface {
 	// Category names the streams, and the topic at the broker.
 	Category() string
-	// Decode types a message. One that is not known passes by: its mark moves,
-	// and no handler sees it.
+	// Decode types a message. One that is not known passes by: the consumer goes
+	// on behind it, and no handler sees it.
 	Decode(m store.Message) (typed eventus.Message[E], known bool, err error)
 }

@@ -141,7 +141,7 @@ func (m *member[Tx]) look(ctx, work context.Context) error {
 		return fmt.Errorf("read the consumer: %w", err)
 	}
 	if len(rows) == 0 {
-		return refuse("it was removed while this program worked on it; start the program again to create it anew from %s", m.cfg.Start)
+		return refuse("it was removed while this program worked on it; start the program again to create it from %s", m.cfg.Start)
 	}
 	c := rows[0]
 	pending, err := m.db.PendingRequests(ctx, m.id)

@@ -226,7 +226,7 @@ func (m *member[Tx]) rebuild(ctx context.Context, tx Tx, c store.Consumer) error
 	if _, err := m.db.CreateConsumer(ctx, tx, c); err != nil {
 		return err
 	}
-	if _, err := m.db.FinishRequest(ctx, tx, request, "the read model was emptied; it is built anew from the beginning of the log"); err != nil {
+	if _, err := m.db.FinishRequest(ctx, tx, request, "the read model was emptied; it is built again from the beginning of the log"); err != nil {
 		return err
 	}
 	m.nudge()

@@ -6,8 +6,8 @@
 //   - events.go, product.go, money.go, rules.go: the domain. It knows the root
 //     package of Eventus and nothing else.
 //   - commands.go: what changes products, and id.go: what they are called.
-//   - views.go, projection.go, views_sqlite.go: the read model, kept up to date
-//     by events.
+//   - views.go, projection.go, views_sqlite.go, views_postgres.go: the read model,
+//     kept up to date by events.
 //   - queries.go: what is asked about products.
 //   - api.go and the files beside it: commands and queries over HTTP.
 //   - cmd/productd: the wiring.

@@ -23,7 +23,7 @@ type Health struct {
 // ConsumerHealth is how a consumer is.
 type ConsumerHealth struct {
 	Name       string           `json:"name"`
-	Status     string           `json:"status"`     // running, stopped, paused, building, forked
+	Status     string           `json:"status"`     // running, stopped, paused, building, behind, forked, renamed
 	LagEvents  int64            `json:"lagEvents"`  // events that are not handled yet, at most
 	LagSeconds float64          `json:"lagSeconds"` // age of the oldest of them
 	Parked     map[string]int64 `json:"parked,omitempty"`

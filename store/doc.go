@@ -9,8 +9,10 @@
 //   - [Log] reads the whole store in one order.
 //   - [Outbox] lists what the broker has not confirmed yet.
 //   - [Snapshots] keeps folded states as a cache.
-//   - [Inbox] keeps what each consumer has handled, in the consumer's own
-//     transactions.
+//   - [Consumers] keeps how far each consumer of the log has come, in the database
+//     that its handlers write to.
+//   - [Inbox] keeps what each receiver has handled and what waits, in the database
+//     that its handlers write to.
 //   - [Watcher] wakes pollers of the same process.
 //   - [Identity] tells this store's history from another's.
 //   - [Leases] lets one of several processes do what only one should.

@@ -41,8 +41,8 @@ type Store interface {
 	Append(ctx context.Context, s Stream, expected Expected, events []Event) (version int64, err error)
 }
 
-// Log reads the whole store in the order of positions. The relay's backlog,
-// rebuilds and healing stand on it.
+// Log reads the whole store in the order of positions. Followers read it, and the
+// relay publishes again from it what the broker has lost.
 type Log interface {
 	Reader
 

@@ -282,7 +282,7 @@ func TestFetchAtTheLimitOfUnsettledMessages(t *testing.T) {
 	}
 }
 
-// member does what a consumer's runner does: after an error it subscribes again.
+// member does what a receiver does: after an error it subscribes again.
 type member struct {
 	t      testing.TB
 	broker *jetstream.Broker
@@ -301,7 +301,7 @@ func (m *member) subscribe() {
 			m.t.Cleanup(func() { sub.Close() })
 			return
 		}
-		time.Sleep(time.Millisecond) // a runner's backoff
+		time.Sleep(time.Millisecond) // a receiver's pause
 	}
 }
 

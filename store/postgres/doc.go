@@ -41,10 +41,12 @@
 //
 // # The schema
 //
-// [Migrate] brings the tables event_store, outbox, snapshots, inbox,
-// dead_letters, leases, consumers, consumer_segments, consumer_members,
-// parked_streams, consumer_requests and eventus_migrations, and two functions,
-// into one schema: Config.Schema, or the first of the connection's search_path.
+// [Migrate] brings the tables event_store, outbox, published, history,
+// snapshots, inbox, inbox_queues, inbox_messages, inbox_keys,
+// inbox_incarnations, dead_letters, leases, consumers, consumer_segments,
+// consumer_members, parked_streams, consumer_requests and eventus_migrations,
+// and their functions, into one schema: Config.Schema, or the first of the
+// connection's search_path.
 // Several stores can live in one database, each in a schema of its own.
 //
 // One transaction holds a lock for each stream that it appends to. A transaction

@@ -42,7 +42,8 @@ func Migrations() fs.FS {
 // Migrate brings the store's schema up to date and creates it if need be. It
 // only goes forward: each migration runs in a transaction of its own, under a lock
 // that lets many processes call it at once. Open stores of the version before go
-// on while it runs.
+// on to append and to relay while it runs. Their consumers fail from
+// 0005_adopt.sql on (docs/upgrade.md).
 //
 // It returns [store.ErrNewerSchema] for a schema that a newer program has made.
 func Migrate(ctx context.Context, pool *pgxpool.Pool, config Config) error {

@@ -30,7 +30,8 @@
 // # The schema
 //
 // [Open] brings the schema up to date. The tables event_store, outbox,
-// snapshots, inbox, dead_letters, consumers, consumer_segments,
+// published, history, snapshots, inbox, inbox_queues, inbox_messages,
+// inbox_keys, inbox_incarnations, dead_letters, consumers, consumer_segments,
 // consumer_members, parked_streams and consumer_requests and the database's
 // user_version are the store's; every other table is the caller's, in the same
 // transactions if they like (see [Store.WithTx] and [Store.InTx]).
