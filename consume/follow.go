@@ -272,6 +272,9 @@ func (f *Follower[Tx]) lastMove() int64 {
 // this process knows without a look at the database. It must have come there after
 // a move: what was so before may have been taken back by a rebuild.
 func (f *Follower[Tx]) has(s store.Stream, position, after int64) bool {
+	if f.routes[s.Category] == nil {
+		return false
+	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	for segment, r := range f.here {

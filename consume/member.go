@@ -23,6 +23,9 @@ type member[Tx any] struct {
 	workers map[int]*worker[Tx] // by segment; for the goroutine of run
 	nudged  chan struct{}       // asks run to look at once
 
+	rebuilds    bool  // a rebuild was under way at the last look
+	toldRebuild int64 // the rebuild that this program was told to be unable to do
+
 	told      int             // the number of segments that was told of
 	strangers map[string]bool // names of other programs that were told of
 
@@ -112,6 +115,8 @@ func (m *member[Tx]) create(ctx context.Context) error {
 		ConsumerID: m.id, Categories: m.categories(), Start: m.cfg.Start.String(), CreatedAt: now,
 		Segments: newSegments(max(1, m.cfg.Segments), place, 0),
 	}
+	ctx, cancel := context.WithTimeout(ctx, m.cfg.LeaseDuration/2)
+	defer cancel()
 	return m.db.InTx(ctx, func(ctx context.Context, tx Tx) error {
 		_, err := m.db.CreateConsumer(ctx, tx, c)
 		return err
@@ -156,6 +161,10 @@ func (m *member[Tx]) look(ctx, work context.Context) error {
 		return err
 	}
 	m.compareSegments(c)
+	if m.rebuilds = c.Rebuild != 0; m.rebuilds && m.mayRebuild() != "" && m.toldRebuild != c.Rebuild {
+		m.toldRebuild = c.Rebuild
+		m.log.Warn("the consumer waits for a program that can rebuild it", slog.Int64("request", c.Rebuild), slog.String("reason", m.mayRebuild()))
+	}
 	m.direct(&c, now)
 	if len(admin) == 0 && !m.mustWrite(c, now) {
 		return nil
@@ -259,7 +268,9 @@ func (m *member[Tx]) claimable(c *store.Consumer, now time.Time) []int {
 // this member's row, and its claims.
 func (m *member[Tx]) manage(ctx, work context.Context, requests []store.Request) error {
 	var claimed []*worker[Tx]
-	err := m.db.InTx(ctx, func(ctx context.Context, tx Tx) error {
+	bounded, cancel := context.WithTimeout(ctx, m.patience(requests))
+	defer cancel()
+	err := m.db.InTx(bounded, func(ctx context.Context, tx Tx) error {
 		c, now, err := m.db.LockConsumer(ctx, tx, m.id)
 		if err != nil {
 			return err
@@ -269,6 +280,10 @@ func (m *member[Tx]) manage(ctx, work context.Context, requests []store.Request)
 		}
 		if c.Rebuild != 0 && m.mayRebuild() == "" {
 			return m.rebuild(ctx, tx, c)
+		}
+		// Another member may have rebuilt it since, with other categories.
+		if err := m.check(c, nil); err != nil {
+			return err
 		}
 		m.register(&c, now)
 		meet(&c)
@@ -288,10 +303,20 @@ func (m *member[Tx]) manage(ctx, work context.Context, requests []store.Request)
 		m.workers[w.claim.Segment] = w
 		w.start(ctx, work)
 	}
-	if len(requests) > 0 {
-		m.nudge() // some have a second step
-	}
 	return nil
+}
+
+// longestReset is how long a rebuild may take to empty a read model.
+const longestReset = time.Hour
+
+// patience is how long a transaction may take that locks the consumer: a process
+// that is stopped in the middle of it must not hold the others up for longer. The
+// user's reset runs in that of a rebuild.
+func (m *member[Tx]) patience(requests []store.Request) time.Duration {
+	if m.rebuilds || slices.ContainsFunc(requests, func(r store.Request) bool { return r.Action == store.Rebuild }) {
+		return longestReset
+	}
+	return m.cfg.LeaseDuration / 2
 }
 
 // register renews this member's row and drops those that have ended.

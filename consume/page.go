@@ -49,6 +49,9 @@ func (w *worker[Tx]) readPage(ctx context.Context, after store.Progress) page[Tx
 	if after.EventID != "" {
 		from, limit = from-1, limit+1
 	}
+	// A connection that answers no more must not hold the segment for longer.
+	ctx, cancel := context.WithTimeout(ctx, w.cfg.LeaseDuration/2)
+	defer cancel()
 	messages, err := w.db.ReadAll(ctx, from, limit)
 	if err != nil {
 		p.err = fmt.Errorf("read the log after position %d: %w", after.Position, err)

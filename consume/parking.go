@@ -114,7 +114,7 @@ func (w *worker[Tx]) passOverParked(ctx context.Context, tx Tx, chunk []item[Tx]
 
 // takeUp finds out whether streams are parked, and makes those due that the last
 // program did not know: this one may.
-func (w *worker[Tx]) takeUp(work context.Context) error {
+func (w *worker[Tx]) takeUp(ctx, work context.Context) error {
 	w.anyParked, w.looked, w.lookAgain = true, time.Time{}, firstDueInterval
 	found := false
 	for after := (store.Stream{}); ; {
@@ -125,6 +125,9 @@ func (w *worker[Tx]) takeUp(work context.Context) error {
 		found = found || len(rows) > 0
 		w.hadParked = w.hadParked || found
 		for _, p := range rows {
+			if ctx.Err() != nil {
+				return nil
+			}
 			// A clock that was set back would make a stream wait for too long.
 			late := p.Reason == store.Waiting && time.Until(p.NextTry) > 10*w.cfg.Retry.MaxDelay
 			if p.Reason != store.Unknown && !late || segmentOf(p.Hash, w.segments) != w.claim.Segment {
@@ -232,7 +235,7 @@ func (w *worker[Tx]) retry(ctx, work context.Context, p store.Parked) error {
 	}
 	route := w.routes[p.Stream.Category]
 	if route == nil {
-		return fmt.Errorf("%s is parked, and the program has no route for its category", p.Stream)
+		return w.chargeParked(work, p, p.Attempts, "", fault{reason: store.Unknown, err: fmt.Errorf("the program has no route for category %s", p.Stream.Category)})
 	}
 	items := make([]item[Tx], len(messages))
 	for i := range messages {
@@ -242,6 +245,7 @@ func (w *worker[Tx]) retry(ctx, work context.Context, p store.Parked) error {
 		}
 	}
 	pace, noted := pace{size: 1, limit: w.cfg.BatchSize}, int64(0)
+	attempts := p.Attempts // those of the first message, without what is noted for a try
 	for len(items) > 0 && ctx.Err() == nil {
 		row := p
 		if w.trial > 0 && noted != p.Version {
@@ -274,16 +278,18 @@ func (w *worker[Tx]) retry(ctx, work context.Context, p store.Parked) error {
 			}
 			fault, err := w.failed(work, &pace, chunk, err)
 			if err != nil {
+				w.putBack(work, row, attempts)
 				return err
 			}
 			if fault != nil {
-				return w.chargeParked(work, row, p.Attempts, chunk[0].Type, *fault)
+				return w.chargeParked(work, row, attempts, chunk[0].Type, *fault)
 			}
 			p = row
 			continue
 		}
 		pace.worked()
-		p, items = next, items[done:]
+		w.trial = max(0, w.trial-done)
+		p, attempts, items = next, 0, items[done:]
 	}
 	return nil
 }
@@ -331,6 +337,23 @@ func (w *worker[Tx]) noteParked(work context.Context, p store.Parked) (store.Par
 		return w.at, w.changeParked(ctx, tx, p, func(*store.Parked) error { return w.db.SetParked(ctx, tx, noted, 0) })
 	})
 	return noted, err
+}
+
+// putBack takes back what was noted for a try that says nothing against the
+// message. When that fails, the try counts.
+func (w *worker[Tx]) putBack(work context.Context, row store.Parked, attempts int) {
+	if row.Attempts == attempts || work.Err() != nil {
+		return
+	}
+	err := w.transact(work, func(ctx context.Context, tx Tx) (store.Progress, error) {
+		return w.at, w.changeParked(ctx, tx, row, func(p *store.Parked) error {
+			p.Attempts = attempts
+			return w.db.SetParked(ctx, tx, *p, 0)
+		})
+	})
+	if err != nil {
+		w.log.Warn("a try of a parked stream stays noted", slog.String("category", row.Stream.Category), slog.String("id", row.Stream.ID), slog.Any("error", err))
+	}
 }
 
 // chargeParked notes the fault of the first message of a parked stream, after a

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
+	"time"
 
 	"github.com/eventus-go/eventus/store"
 )
@@ -63,10 +65,25 @@ func Ask[Tx any](ctx context.Context, db store.Consumers[Tx], r store.Request) (
 		_, err := db.FinishRequest(ctx, tx, id, outcome)
 		return err
 	})
+	if err != nil {
+		closeRequest(ctx, db, id, err)
+	}
 	if err = errors.Join(err, refused); err != nil {
 		return id, fmt.Errorf("%s consumer %s: %w", r.Action, r.Consumer.Name, err)
 	}
 	return id, nil
+}
+
+// closeRequest stores that a request has failed, so that it does not stay pending:
+// nobody else would carry it out.
+func closeRequest[Tx any](ctx context.Context, db store.Consumers[Tx], id int64, cause error) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+	defer cancel()
+	// Without the row, the caller still has the error.
+	_ = db.InTx(ctx, func(ctx context.Context, tx Tx) error {
+		_, err := db.FinishRequest(ctx, tx, id, "failed: "+cause.Error())
+		return err
+	})
 }
 
 // answer carries out the requests about parked streams, which need no lock on
@@ -81,6 +98,7 @@ func (m *member[Tx]) answer(ctx context.Context, pending []store.Request) (other
 			})
 		case store.Skip:
 			err = m.finish(ctx, r, func(ctx context.Context, tx Tx) (string, error) { return m.skip(ctx, tx, r) })
+		case store.Rename, store.Remove: // Ask carries them out
 		default:
 			others = append(others, r)
 		}
@@ -100,6 +118,8 @@ func (m *member[Tx]) answer(ctx context.Context, pending []store.Request) (other
 // another member was first.
 func (m *member[Tx]) finish(ctx context.Context, r store.Request, do func(ctx context.Context, tx Tx) (string, error)) error {
 	finished, outcome := false, ""
+	ctx, cancel := context.WithTimeout(ctx, m.cfg.LeaseDuration/2)
+	defer cancel()
 	err := m.db.InTx(ctx, func(ctx context.Context, tx Tx) (err error) {
 		if outcome, err = do(ctx, tx); err != nil {
 			return err
@@ -141,6 +161,9 @@ func (m *member[Tx]) skip(ctx context.Context, tx Tx, r store.Request) (outcome 
 	if p.Reason == store.Forked {
 		return "refused: the stream is forked; rebuild the consumer", nil
 	}
+	if p.Reason == store.Waiting && p.Error == "" && p.Attempts == 0 {
+		return fmt.Sprintf("refused: version %d, which is next, has not failed", p.Version), nil
+	}
 	outcome = fmt.Sprintf("version %d was passed over; its error was: %s", p.Version, p.Error)
 	p.Version, p.Position, p.EventID = p.Version+1, 0, ""
 	p.Reason, p.Error, p.Attempts = store.Waiting, "", 0
@@ -148,39 +171,57 @@ func (m *member[Tx]) skip(ctx context.Context, tx Tx, r store.Request) (outcome 
 }
 
 // carryOut does what operators ask of the consumer as a whole. The consumer is
-// locked in tx, and the caller saves c.
+// locked in tx, and the caller saves c. What another member has carried out before
+// this one got the lock is passed over.
 func (m *member[Tx]) carryOut(ctx context.Context, tx Tx, c *store.Consumer, requests []store.Request) error {
 	for _, r := range requests {
-		outcome, done := "", true
+		outcome, change := "", func() {}
 		switch r.Action {
 		case store.Pause:
-			c.Paused, outcome = true, "paused"
+			outcome, change = "paused", func() { c.Paused = true }
 		case store.Resume:
-			c.Paused, outcome = false, "resumed"
-			for i := range c.Segments {
-				c.Segments[i].Forked = ""
+			outcome, change = "resumed", func() {
+				c.Paused = false
+				for i := range c.Segments {
+					c.Segments[i].Forked = ""
+				}
 			}
 		case store.SetSegments:
-			c.NextSegments = r.Segments
-			c.MeetAt = 0
 			outcome = fmt.Sprintf("%d segments instead of %d, once they have come to one place", r.Segments, len(c.Segments))
+			change = func() { c.NextSegments, c.MeetAt = r.Segments, 0 }
 		case store.Rebuild:
-			outcome, done = m.mayRebuild(), false
-			if outcome != "" {
-				done = true
-			} else if c.Rebuild == 0 {
-				c.Rebuild = r.ID
+			if c.Rebuild != 0 {
+				continue // one is under way, and its last step finishes the request
+			}
+			if outcome = m.mayRebuild(); outcome == "" {
+				if err := m.beginRebuild(ctx, c, r.ID); err != nil {
+					return err
+				}
+				continue
 			}
 		default:
-			continue // Ask carries it out
-		}
-		if !done {
 			continue
 		}
-		if _, err := m.db.FinishRequest(ctx, tx, r.ID, outcome); err != nil {
+		finished, err := m.db.FinishRequest(ctx, tx, r.ID, outcome)
+		if err != nil {
 			return err
 		}
-		m.logRequest(r, outcome)
+		if finished {
+			change()
+			m.logRequest(r, outcome)
+		}
+	}
+	return nil
+}
+
+// beginRebuild marks a rebuild as under way, unless it is done already.
+func (m *member[Tx]) beginRebuild(ctx context.Context, c *store.Consumer, request int64) error {
+	pending, err := m.db.PendingRequests(ctx, m.id)
+	if err != nil {
+		return err
+	}
+	if slices.ContainsFunc(pending, func(r store.Request) bool { return r.ID == request }) {
+		c.Rebuild = request
 	}
 	return nil
 }

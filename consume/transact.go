@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"runtime/debug"
-	"sync/atomic"
 	"time"
 
 	"github.com/eventus-go/eventus/store"
@@ -74,7 +73,7 @@ func (w *worker[Tx]) transact(work context.Context, f func(ctx context.Context, 
 // call calls the handlers of a chunk in tx and returns how many messages it has
 // come through. It stops early when batchTime has passed. Messages of parked
 // streams are passed over.
-func (w *worker[Tx]) call(ctx context.Context, tx Tx, chunk []item[Tx], current *atomic.Int64) (int, error) {
+func (w *worker[Tx]) call(ctx context.Context, tx Tx, chunk []item[Tx], current *calls) (int, error) {
 	enough := time.Now().Add(min(batchTime, w.cfg.LeaseDuration/4))
 	for i := 0; i < len(chunk); {
 		if i > 0 && time.Now().After(enough) {
@@ -96,7 +95,8 @@ func (w *worker[Tx]) call(ctx context.Context, tx Tx, chunk []item[Tx], current 
 			}
 			typed = append(typed, other.typed)
 		}
-		current.Store(int64(i))
+		current.first.Store(int64(i))
+		current.n.Store(int64(len(typed)))
 		if err := w.invoke(ctx, tx, it.route, typed); err != nil {
 			return i, &handlerError{i, len(typed), err}
 		}

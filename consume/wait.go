@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/eventus-go/eventus/store"
@@ -81,6 +82,9 @@ func has[Tx any](ctx context.Context, db Database[Tx], id store.ConsumerID, stre
 		return false, store.ErrNoConsumer
 	}
 	c := consumers[0]
+	if !slices.Contains(c.Categories, stream.Category) {
+		return false, fmt.Errorf("%w: it does not read the category %s", ErrNotFollowed, stream.Category)
+	}
 	segment := c.Segments[segmentOf(hash(stream), len(c.Segments))]
 	if segment.Forked != "" {
 		return false, fmt.Errorf("%w: it is forked: %s", ErrNotFollowed, segment.Forked)

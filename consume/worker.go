@@ -142,7 +142,7 @@ var errForked = errors.New("the log is not the one that the consumer has followe
 // follow works off the log until ctx ends or something fails that is no fault of
 // a message.
 func (w *worker[Tx]) follow(ctx, work context.Context) error {
-	if err := w.takeUp(work); err != nil {
+	if err := w.takeUp(ctx, work); err != nil || ctx.Err() != nil {
 		return err
 	}
 	poll := firstPoll
@@ -246,7 +246,9 @@ func (w *worker[Tx]) store(work context.Context, to store.Progress) error {
 func (w *worker[Tx]) renew(work context.Context) error {
 	epoch := w.claim.Epoch + 1
 	w.epoch.Store(epoch) // before the row has it, so that nobody takes it for another's
-	err := w.db.InTx(work, func(ctx context.Context, tx Tx) error {
+	bounded, cancel := context.WithTimeout(work, w.cfg.LeaseDuration/2)
+	defer cancel()
+	err := w.db.InTx(bounded, func(ctx context.Context, tx Tx) error {
 		c, _, err := w.db.LockConsumer(ctx, tx, w.id)
 		if err != nil {
 			return err

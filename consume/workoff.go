@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"sync/atomic"
 	"time"
 
@@ -84,6 +85,8 @@ func (w *worker[Tx]) failed(work context.Context, p *pace, chunk []item[Tx], err
 	}
 	if w.passing(err) && !transient(err) {
 		if p.trouble++; p.trouble < troubleLimit {
+			w.log.Warn("trouble with the database; messages are tried again", slog.Int64("position", chunk[0].Position),
+				slog.Int("messages", len(chunk)), slog.Any("error", err))
 			pause.Wait(work, 10*time.Millisecond<<p.trouble, nil)
 			return nil, nil
 		}
@@ -124,30 +127,34 @@ func late(err error) bool {
 	return errors.Is(err, context.DeadlineExceeded) && !errors.As(err, &h)
 }
 
+// calls are the messages of a chunk that a handler is called for at the moment.
+type calls struct{ first, n atomic.Int64 }
+
 // attempt calls the handlers of a chunk in one transaction. save says, in that
 // transaction, where the segment stands after the first done messages.
 func (w *worker[Tx]) attempt(work context.Context, chunk []item[Tx], prepare func(ctx context.Context, tx Tx) error,
 	save func(ctx context.Context, tx Tx, done int) (store.Progress, error)) (done int, err error) {
-	var current atomic.Int64
+	var current calls
+	through := 0 // not done itself: a handler that hangs may still write it
 	err = w.transact(work, func(ctx context.Context, tx Tx) (to store.Progress, err error) {
 		if prepare != nil {
 			if err := prepare(ctx, tx); err != nil {
 				return to, err
 			}
 		}
-		if done, err = w.call(ctx, tx, chunk, &current); err != nil {
+		if through, err = w.call(ctx, tx, chunk, &current); err != nil {
 			return to, err
 		}
-		return save(ctx, tx, done)
+		return save(ctx, tx, through)
 	})
 	if errors.Is(err, errHung) {
-		return 0, &handlerError{int(current.Load()), 1, errHung}
+		return 0, &handlerError{int(current.first.Load()), int(current.n.Load()), errHung}
 	}
 	if err != nil {
 		return 0, err
 	}
-	w.logHandled(chunk[:done])
-	return done, nil
+	w.logHandled(chunk[:through])
+	return through, nil
 }
 
 // note stores, in a transaction of its own, that a message is about to be tried,
