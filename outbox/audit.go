@@ -112,6 +112,17 @@ func (r *Relay) auditTopic(ctx context.Context, topic string) (err error) {
 			return err
 		}
 		if behind {
+			if again, ok := r.again[place]; ok && p.Floor > 0 {
+				// Was what an interrupted repair has published taken away too?
+				gone, err := r.behind(ctx, again, tail.MaxAge)
+				if err != nil {
+					return err
+				}
+				if gone {
+					p.Floor, last[place] = 0, 0
+					delete(r.again, place)
+				}
+			}
 			lost.from[place] = gap(p, last[place])
 		} else {
 			p.Floor = 0

@@ -34,6 +34,7 @@ type Relay struct {
 	known   map[string]bool // categories that were claimed and compared
 	places  map[string]*store.Published
 	audited map[string]store.Published  // places as they were at the last audit
+	again   map[string]store.Published  // what a repair that was interrupted has published last, by place
 	touched map[string]*store.Published // places that are not marked yet
 	ready   bool                        // whether history and places are known
 	started bool                        // whether refused messages were tried again since Run or the lease began
@@ -120,6 +121,7 @@ func (r *Relay) forget() {
 	r.ready, r.started, r.after, r.checkAt = false, false, 0, time.Time{}
 	r.claimed, r.known = make(map[string]bool), make(map[string]bool)
 	r.places, r.audited = make(map[string]*store.Published), make(map[string]store.Published)
+	r.again = make(map[string]store.Published)
 	r.touched = make(map[string]*store.Published)
 }
 

@@ -187,7 +187,9 @@ func (r *repair) publishAgain(ctx context.Context, lost []store.Outgoing, again 
 		}
 		published += n
 		for _, m := range lost[:n] {
-			r.last[r.auditor.Place(m.Stream.Category, m.Stream.ID)] = m.Message
+			place := r.auditor.Place(m.Stream.Category, m.Stream.ID)
+			r.last[place] = m.Message
+			r.again[place] = store.Published{Place: place, EventID: m.ID, Time: time.Now(), Token: r.auditor.Token(place)}
 		}
 		refusal := refusalOf(err, n, len(lost))
 		if refusal == nil {
@@ -210,6 +212,7 @@ func (r *repair) finish(ctx context.Context, count int64) error {
 	var last []store.Published
 	for place := range r.from {
 		p := r.places[place]
+		delete(r.again, place)
 		if m, ok := r.last[place]; ok {
 			p.EventID, p.Floor, p.Time = m.ID, 0, time.Now()
 			p.Token = r.auditor.Token(place)
