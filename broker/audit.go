@@ -19,7 +19,7 @@ type Auditor interface {
 
 	// Find returns the message that the broker keeps where token says, and
 	// whether there is one. It may be another message than the one that the token
-	// was made for: a broker that lost its storage begins to count anew.
+	// was made for: a broker that lost its storage counts from the beginning again.
 	Find(ctx context.Context, place, token string) (m Message, ok bool, err error)
 
 	// Last returns what the broker holds last at the places of topic.

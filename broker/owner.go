@@ -21,7 +21,7 @@ type Owner interface {
 // another history.
 var ErrOwned = errors.New("topic belongs to another store")
 
-// OwnedError tells who has the topic that was claimed.
+// OwnedError names the history that owns the topic that was claimed.
 type OwnedError struct {
 	Topic    string
 	Owner    string // the history that has it

@@ -42,7 +42,7 @@ type across[Tx any] struct {
 // Watch implements [store.Watcher] where the log does.
 func (a across[Tx]) Watch() <-chan struct{} { return watch(a.Log) }
 
-// watch returns nil, which blocks, for a log that does not tell of its appends.
+// watch returns nil, which blocks, for a log that is not a [store.Watcher].
 func watch(log store.Log) <-chan struct{} {
 	if w, ok := log.(store.Watcher); ok {
 		return w.Watch()
@@ -74,7 +74,7 @@ type Config struct {
 	// stopped. A handler may take half of it. Default 20 s.
 	LeaseDuration time.Duration
 	// MaxPollInterval is the longest pause between two looks at the log. What
-	// this process appends, and what Wake tells of, is seen at once. Default
+	// this process appends, and what Wake announces, is seen at once. Default
 	// 500 ms.
 	MaxPollInterval time.Duration
 	// StopTimeout is how long work in hand may go on after the context of Run has

@@ -93,7 +93,7 @@ func BenchmarkCommitToView(b *testing.B) {
 	b.ReportMetric(0, "ns/op")
 }
 
-// pathless is a log that does not tell of appends: those are another process's.
+// pathless is a log without a Watcher, as it is in another process.
 type pathless struct{ store.Log }
 
 // BenchmarkStates reads state and lag of 50 consumers, ten times a second in the

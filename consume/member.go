@@ -30,7 +30,7 @@ type member[Tx any] struct {
 	strangers map[string]bool // names of other programs that were told of
 
 	hints    sync.Mutex
-	hinted   chan struct{} // closed when the broker tells of something new
+	hinted   chan struct{} // closed when the broker announces something new
 	stopWake func()        // ends the broker's hints; nil while there are none
 	deaf     bool          // the last try to get hints has failed
 }

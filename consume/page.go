@@ -14,7 +14,7 @@ type item[Tx any] struct {
 	route *Route[Tx]
 	typed any
 	err   error // why it cannot be decoded
-	skip  bool  // its stream is parked; set anew in each transaction
+	skip  bool  // its stream is parked; set again in each transaction
 }
 
 func (i *item[Tx]) progress() store.Progress {

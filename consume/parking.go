@@ -150,7 +150,7 @@ func (w *worker[Tx]) takeUp(ctx, work context.Context) error {
 	}
 }
 
-// errChanged tells that an operator has changed the row of a parked stream.
+// errChanged means that an operator has changed the row of a parked stream.
 var errChanged = errors.New("the parked stream was changed by somebody else")
 
 // changeParked calls change with the row of a parked stream, which it locks. It

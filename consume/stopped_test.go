@@ -69,7 +69,7 @@ func TestAMemberStoppedInATransactionHoldsNobodyUp(t *testing.T) {
 		add(t, r, id, 20)
 	}
 	// Another process takes the segment over and comes to the same message: the
-	// row that the stopped one has written must not hold it up for ever.
+	// row that the stopped one has written must not hold it up without limit.
 	var rest []*process
 	for _, p := range members {
 		if p != stopped {

@@ -15,7 +15,7 @@ type anybodys struct{ *memory.Broker }
 
 func (anybodys) Claim(context.Context, string, string) error { return nil }
 
-// readThenWrite looks who has the topic, and writes later.
+// readThenWrite reads the owner of the topic and writes later.
 type readThenWrite struct {
 	*memory.Broker
 	mu     sync.Mutex

@@ -148,7 +148,7 @@ func TestWhatTheBrokerHasIsFoundByPlaceAndToken(t *testing.T) {
 	}
 }
 
-// A stream that was deleted and made anew between two calls counts from 1 again.
+// A stream that was deleted and created again between two calls counts from 1.
 func TestASequenceThatIsGivenAgainEndsTheSession(t *testing.T) {
 	nc := connect(t, serve(t, natsd.Config{Dir: t.TempDir()}))
 	b := open(t, nc, jetstream.Config{})
