@@ -11,10 +11,10 @@ import (
 // item is a message on its way to a handler.
 type item[Tx any] struct {
 	store.Message
-	route *Route[Tx]
-	typed any
-	err   error // why it cannot be decoded
-	skip  bool  // its stream is parked; set again in each transaction
+	route  *Route[Tx]
+	typed  any
+	err    error // why it cannot be decoded
+	passes bool  // without a handler: nothing of the program is for it
 }
 
 func (i *item[Tx]) progress() store.Progress {

@@ -84,32 +84,25 @@ func (w *worker[Tx]) logParked(p store.Parked, eventType string, delay time.Dura
 	}
 }
 
-// passOverParked marks the messages of a chunk whose streams are parked: they
-// wait in the log for their turn.
-func (w *worker[Tx]) passOverParked(ctx context.Context, tx Tx, chunk []item[Tx]) error {
-	if !w.anyParked {
-		return nil
-	}
-	streams := make([]store.Stream, 0, len(chunk))
+// parkedOf returns those streams of a chunk that are parked: their messages wait
+// in the log for their turn.
+func (w *worker[Tx]) parkedOf(ctx context.Context, tx Tx, chunk []item[Tx]) (map[store.Stream]bool, error) {
+	streams := make([]store.Stream, len(chunk))
 	for i := range chunk {
-		chunk[i].skip = false
-		streams = append(streams, chunk[i].Stream)
+		streams[i] = chunk[i].Stream
 	}
 	rows, err := w.db.FindParked(ctx, tx, w.id, streams)
 	if err != nil {
-		return fmt.Errorf("look for parked streams: %w", err)
+		return nil, fmt.Errorf("look for parked streams: %w", err)
 	}
 	if len(rows) == 0 {
-		return nil
+		return nil, nil
 	}
 	parked := make(map[store.Stream]bool, len(rows))
 	for _, p := range rows {
 		parked[p.Stream] = true
 	}
-	for i := range chunk {
-		chunk[i].skip = parked[chunk[i].Stream]
-	}
-	return nil
+	return parked, nil
 }
 
 // takeUp finds out whether streams are parked, and makes those due that the last
@@ -133,8 +126,8 @@ func (w *worker[Tx]) takeUp(ctx, work context.Context) error {
 			if p.Reason != store.Unknown && !late || segmentOf(p.Hash, w.segments) != w.claim.Segment {
 				continue
 			}
-			err := w.transact(work, func(ctx context.Context, tx Tx) (store.Progress, error) {
-				return w.at, w.changeParked(ctx, tx, p, func(p *store.Parked) error { return w.db.SetParked(ctx, tx, *p, 0) })
+			err := w.inPlace(work, func(ctx context.Context, tx Tx) error {
+				return w.changeParked(ctx, tx, p, func(p *store.Parked) error { return w.db.SetParked(ctx, tx, *p, 0) })
 			})
 			if err != nil && !errors.Is(err, errChanged) {
 				return fmt.Errorf("take up parked streams: %w", err)
@@ -241,7 +234,7 @@ func (w *worker[Tx]) retry(ctx, work context.Context, p store.Parked) error {
 	for i := range messages {
 		var known bool
 		if items[i], known = w.decode(&messages[i], route); !known {
-			items[i].skip = true // it passes by, in its turn
+			items[i].passes = true // it passes by, in its turn
 		}
 	}
 	pace, noted := pace{size: 1, limit: w.cfg.BatchSize}, int64(0)
@@ -255,18 +248,16 @@ func (w *worker[Tx]) retry(ctx, work context.Context, p store.Parked) error {
 			}
 		}
 		chunk := chunkOf(&pace, items)
-		rest := items[len(chunk):]
-		next := p
-		done, err := w.attempt(work, chunk, nil, func(ctx context.Context, tx Tx, done int) (store.Progress, error) {
-			rest = items[done:]
-			return w.at, w.changeParked(ctx, tx, row, func(row *store.Parked) error {
-				if len(rest) == 0 && !more {
-					return w.db.DeleteParked(ctx, tx, w.id, p.Stream)
+		at, left, next := w.at, items, p
+		done, err := w.attempt(work, chunk, false, func(ctx context.Context, tx Tx, done int) (store.Progress, error) {
+			return at, w.changeParked(ctx, tx, row, func(row *store.Parked) error {
+				if done == len(left) && !more {
+					return w.db.DeleteParked(ctx, tx, w.id, row.Stream)
 				}
 				next = *row
-				next.Version, next.Position, next.EventID = items[done-1].Version+1, 0, ""
-				if len(rest) > 0 {
-					next.Position, next.EventID = rest[0].Position, rest[0].ID
+				next.Version, next.Position, next.EventID = left[done-1].Version+1, 0, ""
+				if done < len(left) {
+					next.Position, next.EventID = left[done].Position, left[done].ID
 				}
 				next.Reason, next.Error, next.Attempts = store.Waiting, "", 0
 				return w.db.SetParked(ctx, tx, next, 0)
@@ -311,13 +302,13 @@ func (w *worker[Tx]) unpark(work context.Context, p store.Parked) error {
 				err: fmt.Errorf("the consumer is done with version %d of the stream, and the log does not have it", p.Version-1)})
 		}
 		if done[0].Position > w.at.Position {
-			return w.transact(work, func(ctx context.Context, tx Tx) (store.Progress, error) {
-				return w.at, w.changeParked(ctx, tx, p, func(*store.Parked) error { return w.db.SetParked(ctx, tx, p, longestDueInterval) })
+			return w.inPlace(work, func(ctx context.Context, tx Tx) error {
+				return w.changeParked(ctx, tx, p, func(*store.Parked) error { return w.db.SetParked(ctx, tx, p, longestDueInterval) })
 			})
 		}
 	}
-	return w.transact(work, func(ctx context.Context, tx Tx) (store.Progress, error) {
-		return w.at, w.changeParked(ctx, tx, p, func(*store.Parked) error { return w.db.DeleteParked(ctx, tx, w.id, p.Stream) })
+	return w.inPlace(work, func(ctx context.Context, tx Tx) error {
+		return w.changeParked(ctx, tx, p, func(*store.Parked) error { return w.db.DeleteParked(ctx, tx, w.id, p.Stream) })
 	})
 }
 
@@ -333,8 +324,8 @@ func (w *worker[Tx]) noteParked(work context.Context, p store.Parked) (store.Par
 	}
 	noted := p
 	noted.Attempts += max(1, w.cfg.Retry.MaxAttempts/maxTries)
-	err := w.transact(work, func(ctx context.Context, tx Tx) (store.Progress, error) {
-		return w.at, w.changeParked(ctx, tx, p, func(*store.Parked) error { return w.db.SetParked(ctx, tx, noted, 0) })
+	err := w.inPlace(work, func(ctx context.Context, tx Tx) error {
+		return w.changeParked(ctx, tx, p, func(*store.Parked) error { return w.db.SetParked(ctx, tx, noted, 0) })
 	})
 	return noted, err
 }
@@ -345,8 +336,8 @@ func (w *worker[Tx]) putBack(work context.Context, row store.Parked, attempts in
 	if row.Attempts == attempts || work.Err() != nil {
 		return
 	}
-	err := w.transact(work, func(ctx context.Context, tx Tx) (store.Progress, error) {
-		return w.at, w.changeParked(ctx, tx, row, func(p *store.Parked) error {
+	err := w.inPlace(work, func(ctx context.Context, tx Tx) error {
+		return w.changeParked(ctx, tx, row, func(p *store.Parked) error {
 			p.Attempts = attempts
 			return w.db.SetParked(ctx, tx, *p, 0)
 		})
@@ -362,8 +353,8 @@ func (w *worker[Tx]) chargeParked(work context.Context, was store.Parked, attemp
 	p := was
 	p.Attempts = attempts
 	delay := w.charge(&p, f)
-	err := w.transact(work, func(ctx context.Context, tx Tx) (store.Progress, error) {
-		return w.at, w.changeParked(ctx, tx, was, func(*store.Parked) error { return w.db.SetParked(ctx, tx, p, delay) })
+	err := w.inPlace(work, func(ctx context.Context, tx Tx) error {
+		return w.changeParked(ctx, tx, was, func(*store.Parked) error { return w.db.SetParked(ctx, tx, p, delay) })
 	})
 	if err == nil {
 		w.logParked(p, eventType, delay)
@@ -371,13 +362,13 @@ func (w *worker[Tx]) chargeParked(work context.Context, was store.Parked, attemp
 	return err
 }
 
-// logHandled tells, at debug level, of messages whose transaction has committed.
-func (w *worker[Tx]) logHandled(items []item[Tx]) {
+// logHandled logs, at debug level, the messages whose transaction has committed.
+func (w *worker[Tx]) logHandled(items []item[Tx], parked map[store.Stream]bool) {
 	if !w.log.Enabled(context.Background(), slog.LevelDebug) {
 		return
 	}
 	for i := range items {
-		if it := &items[i]; !it.skip {
+		if it := &items[i]; !it.passes && !parked[it.Stream] {
 			w.log.Debug("handled", slog.String("category", it.Stream.Category), slog.String("id", it.Stream.ID), slog.Int64("version", it.Version),
 				slog.Int64("position", it.Position), slog.String("event_id", it.ID), slog.String("type", it.Type))
 		}

@@ -70,7 +70,7 @@ func runProcess[Tx any](t *testing.T, db database[Tx]) {
 func processReceiver[Tx any](db database[Tx], b *jetstream.Broker) *consume.Receiver[Tx, ticked] {
 	handle := func(ctx context.Context, tx Tx, m eventus.Message[ticked]) error {
 		if m.Stream.ID == "bomb" {
-			os.Exit(3)
+			os.Exit(exitCode)
 		}
 		return db.add(ctx, tx, m.Stream.ID, m.Version)
 	}
@@ -78,20 +78,21 @@ func processReceiver[Tx any](db database[Tx], b *jetstream.Broker) *consume.Rece
 		consume.ReceiveConfig{BatchSize: 5, TransactionTimeout: 2 * time.Second, HeartbeatInterval: 100 * time.Millisecond, MaxPollInterval: 20 * time.Millisecond, Logger: logger()})
 }
 
-// startProcess starts a receiver in a process of its own.
-func startProcess(t *testing.T, env ...string) *exec.Cmd {
+// startReceiverProcess starts a receiver in a process of its own.
+func startReceiverProcess(t *testing.T, env ...string) *process {
 	t.Helper()
-	child := exec.Command(os.Args[0], "-test.run", "^TestReceiverProcess$")
-	child.Env = append(os.Environ(), env...)
-	child.Stderr = os.Stderr
-	if err := child.Start(); err != nil {
+	p := &process{t: t, cmd: exec.Command(os.Args[0], "-test.run", "^TestReceiverProcess$"), ended: make(chan struct{})}
+	p.cmd.Env = append(os.Environ(), env...)
+	p.cmd.Stderr = os.Stderr
+	if err := p.cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() {
-		_ = child.Process.Kill()
-		_ = child.Wait()
-	})
-	return child
+	go func() {
+		defer close(p.ended)
+		_ = p.cmd.Wait()
+	}()
+	t.Cleanup(p.kill)
+	return p
 }
 
 // processBroker starts a server that processes can reach, and connects to it.
@@ -137,16 +138,13 @@ func endsProcess[Tx any](t *testing.T, db database[Tx], env string) {
 	}
 	crashes := 0
 	for {
-		child := startProcess(t, env, natsEnv)
-		ended := make(chan error, 1)
-		go func() { ended <- child.Wait() }()
+		child := startReceiverProcess(t, env, natsEnv)
 		parked := false
 		for alive := true; alive && !parked; {
 			select {
-			case err := <-ended:
-				var exit *exec.ExitError
-				if !errors.As(err, &exit) || exit.ExitCode() != 3 {
-					t.Fatalf("the process ended by itself: %v", err)
+			case <-child.ended:
+				if code := child.exit(); code != exitCode {
+					t.Fatalf("the process ended by itself, with code %d", code)
 				}
 				alive = false
 				crashes++
@@ -183,21 +181,17 @@ func killed[Tx any](t *testing.T, db database[Tx], env string) {
 		kills = 2
 	}
 	for range kills {
-		one, two := startProcess(t, env, natsEnv), startProcess(t, env, natsEnv)
+		one, two := startReceiverProcess(t, env, natsEnv), startReceiverProcess(t, env, natsEnv)
 		for range 30 {
 			for range 5 {
 				publish(t, b, shop.next(fmt.Sprint(rand.IntN(8))))
 			}
 			time.Sleep(time.Duration(rand.IntN(20)) * time.Millisecond)
 		}
-		for _, p := range []*exec.Cmd{one, two} {
-			if err := p.Process.Kill(); err != nil {
-				t.Fatal(err)
-			}
-			_ = p.Wait()
-		}
+		one.kill()
+		two.kill()
 	}
-	startProcess(t, env, natsEnv)
+	startReceiverProcess(t, env, natsEnv)
 	if err := redriven(t, db, b, shop.versions); err != nil {
 		t.Fatal(err)
 	}

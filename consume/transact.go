@@ -29,8 +29,11 @@ var errHung = errors.New("a handler has not returned although its context has en
 //
 // f has half of the lease. It runs in a goroutine of its own, so that a handler
 // that calls runtime.Goexit or never returns ends no more than its transaction.
+// One that is given up may still run while the worker goes on: f must not use
+// what the worker changes, and what it leaves in variables around it may be read
+// only when transact returns nil.
 func (w *worker[Tx]) transact(work context.Context, f func(ctx context.Context, tx Tx) (to store.Progress, err error)) error {
-	started := time.Now()
+	started, claim := time.Now(), w.claim
 	ctx, cancel := context.WithTimeout(work, w.cfg.LeaseDuration/2)
 	defer cancel()
 	type outcome struct {
@@ -46,7 +49,7 @@ func (w *worker[Tx]) transact(work context.Context, f func(ctx context.Context, 
 			if to, err = f(ctx, tx); err != nil {
 				return err
 			}
-			return w.db.Advance(ctx, tx, w.claim, to, w.cfg.LeaseDuration)
+			return w.db.Advance(ctx, tx, claim, to, w.cfg.LeaseDuration)
 		})
 		o = outcome{to, err}
 	}()
@@ -70,17 +73,24 @@ func (w *worker[Tx]) transact(work context.Context, f func(ctx context.Context, 
 	return nil
 }
 
+// inPlace runs f in a transaction that leaves the segment where it is. What
+// transact says of f holds here too.
+func (w *worker[Tx]) inPlace(work context.Context, f func(ctx context.Context, tx Tx) error) error {
+	at := w.at
+	return w.transact(work, func(ctx context.Context, tx Tx) (store.Progress, error) { return at, f(ctx, tx) })
+}
+
 // call calls the handlers of a chunk in tx and returns how many messages it has
 // come through. It stops early when batchTime has passed. Messages of parked
 // streams are passed over.
-func (w *worker[Tx]) call(ctx context.Context, tx Tx, chunk []item[Tx], current *calls) (int, error) {
+func (w *worker[Tx]) call(ctx context.Context, tx Tx, chunk []item[Tx], parked map[store.Stream]bool, current *calls) (int, error) {
 	enough := time.Now().Add(min(batchTime, w.cfg.LeaseDuration/4))
 	for i := 0; i < len(chunk); {
 		if i > 0 && time.Now().After(enough) {
 			return i, nil
 		}
 		it := &chunk[i]
-		if it.skip {
+		if it.passes || parked[it.Stream] {
 			i++
 			continue
 		}
@@ -90,7 +100,7 @@ func (w *worker[Tx]) call(ctx context.Context, tx Tx, chunk []item[Tx], current 
 		typed := []any{it.typed}
 		for it.route.batched && i+len(typed) < len(chunk) {
 			other := &chunk[i+len(typed)]
-			if other.route != it.route || other.skip || other.err != nil {
+			if other.route != it.route || other.passes || parked[other.Stream] || other.err != nil {
 				break
 			}
 			typed = append(typed, other.typed)

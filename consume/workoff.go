@@ -130,19 +130,21 @@ func late(err error) bool {
 // calls are the messages of a chunk that a handler is called for at the moment.
 type calls struct{ first, n atomic.Int64 }
 
-// attempt calls the handlers of a chunk in one transaction. save says, in that
+// attempt calls the handlers of a chunk in one transaction, but for messages of
+// streams that are parked, if it shall look for them. save says, in that
 // transaction, where the segment stands after the first done messages.
-func (w *worker[Tx]) attempt(work context.Context, chunk []item[Tx], prepare func(ctx context.Context, tx Tx) error,
+func (w *worker[Tx]) attempt(work context.Context, chunk []item[Tx], lookForParked bool,
 	save func(ctx context.Context, tx Tx, done int) (store.Progress, error)) (done int, err error) {
 	var current calls
+	var parked map[store.Stream]bool
 	through := 0 // not done itself: a handler that hangs may still write it
 	err = w.transact(work, func(ctx context.Context, tx Tx) (to store.Progress, err error) {
-		if prepare != nil {
-			if err := prepare(ctx, tx); err != nil {
+		if lookForParked {
+			if parked, err = w.parkedOf(ctx, tx, chunk); err != nil {
 				return to, err
 			}
 		}
-		if through, err = w.call(ctx, tx, chunk, &current); err != nil {
+		if through, err = w.call(ctx, tx, chunk, parked, &current); err != nil {
 			return to, err
 		}
 		return save(ctx, tx, through)
@@ -153,7 +155,7 @@ func (w *worker[Tx]) attempt(work context.Context, chunk []item[Tx], prepare fun
 	if err != nil {
 		return 0, err
 	}
-	w.logHandled(chunk[:through])
+	w.logHandled(chunk[:through], parked)
 	return through, nil
 }
 
@@ -188,16 +190,16 @@ func (w *worker[Tx]) workOff(ctx, work context.Context, p *page[Tx]) error {
 			pace.size = 1
 		}
 		chunk := chunkOf(&pace, items)
+		left := items
 		reached := func(done int) store.Progress {
-			if done == len(items) {
+			if done == len(left) {
 				return p.last
 			}
-			return items[done-1].progress()
+			return left[done-1].progress()
 		}
 		done, err := 0, w.note(work, &chunk[0])
 		if err == nil {
-			done, err = w.attempt(work, chunk,
-				func(ctx context.Context, tx Tx) error { return w.passOverParked(ctx, tx, chunk) },
+			done, err = w.attempt(work, chunk, w.anyParked,
 				func(_ context.Context, _ Tx, done int) (store.Progress, error) { return reached(done), nil })
 		}
 		if err != nil {
