@@ -2,6 +2,7 @@ package consume_test
 
 import (
 	"context"
+	"database/sql"
 	"fmt"
 	"slices"
 	"sync/atomic"
@@ -125,7 +126,7 @@ func TestAMemberStoppedBetweenTransactionsHoldsNobodyUp(t *testing.T) {
 		}
 		awaitExact(t, r, "view", r)
 		for _, stopped := range members {
-			stopped.signal(syscall.SIGSTOP)
+			stopBetween(t, r, stopped)
 			for i := range 12 {
 				add(t, r, fmt.Sprint("s", i), 3)
 			}
@@ -138,6 +139,24 @@ func TestAMemberStoppedBetweenTransactionsHoldsNobodyUp(t *testing.T) {
 			awaitExact(t, r, "view", r)
 		}
 	})
+}
+
+// stopBetween stops a process by SIGSTOP, on SQLite while it is not writing: there
+// a process that is stopped in a transaction holds the lock of the file.
+func stopBetween(t testing.TB, r rig, p *process) {
+	t.Helper()
+	b, ok := r.(*bed[*sql.Tx])
+	if !ok {
+		p.signal(syscall.SIGSTOP)
+		return
+	}
+	err := b.InTx(t.Context(), func(context.Context, *sql.Tx) error { // has that lock
+		p.signal(syscall.SIGSTOP)
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
 }
 
 // onEachServer runs a test on each database that several processes share.
