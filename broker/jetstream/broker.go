@@ -33,7 +33,8 @@ type Broker struct {
 	sequences   sync.Mutex
 	highest     uint64            // the highest sequence that the server has confirmed, since it went back
 	regressions uint64            // how often it went back
-	tokens      map[string]uint64 // sequence of the last confirmed message, by place
+	last        map[string]kept   // what lies last of what was confirmed, by place
+	lastOf      uint64            // the number of reconnects that last is of
 }
 
 // New returns a broker on nc, which the caller owns and closes. It creates the
@@ -62,7 +63,7 @@ func New(ctx context.Context, nc *nats.Conn, cfg Config) (*Broker, error) {
 	if err != nil {
 		return nil, fmt.Errorf("jetstream broker: %w", err)
 	}
-	b := &Broker{nc: nc, js: js, cfg: cfg, tokens: make(map[string]uint64)}
+	b := &Broker{nc: nc, js: js, cfg: cfg, last: make(map[string]kept)}
 	if cfg.Lazy {
 		return b, nil
 	}
