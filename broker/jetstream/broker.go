@@ -18,6 +18,7 @@ var (
 	_ broker.Notifier   = (*Broker)(nil)
 	_ broker.Owner      = (*Broker)(nil)
 	_ broker.Auditor    = (*Broker)(nil)
+	_ broker.Sequenced  = (*delivery)(nil)
 )
 
 // Broker publishes to and subscribes from one stream. It is safe for concurrent
