@@ -83,7 +83,9 @@
 // One relay publishes one page at a time, in the order of positions, and after a
 // failure it starts again at the first message that was not confirmed. So a
 // message can be repeated, and a repeated run of messages can follow, but the
-// first copy of a version never comes before the first copy of an earlier one.
+// first copy of a version never comes before the first copy of an earlier one,
+// unless the broker itself loses one in the middle of what is sent and keeps later
+// ones. Its package says when that can be (jetstream.Broker.Publish).
 //
 // A message that the broker refuses for good waits in the outbox with its error.
 // The store gives no later message of its stream until it is readmitted, and the

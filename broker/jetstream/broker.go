@@ -32,10 +32,10 @@ type Broker struct {
 	stream jetstream.Stream // nil before it was compared with cfg
 
 	sequences   sync.Mutex
-	highest     uint64            // the highest sequence that the server has confirmed, since it went back
-	regressions uint64            // how often it went back
-	last        map[string]kept   // what lies last of what was confirmed, by place
-	lastOf      uint64            // the number of reconnects that last is of
+	highest     uint64          // the highest sequence that the server has confirmed, since it went back
+	regressions uint64          // how often it went back
+	last        map[string]kept // what lies last of what was confirmed, by place
+	lastOf      uint64          // the number of reconnects that last is of
 }
 
 // New returns a broker on nc, which the caller owns and closes. It creates the

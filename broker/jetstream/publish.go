@@ -27,7 +27,10 @@ const (
 // open whether messages after the confirmed ones were stored. The server drops
 // what is sent again within the duplicate window. When a message in the middle
 // failed and later ones were stored, the repetition of the first arrives after
-// them.
+// them. Publish sends nothing more once the connection is another one, but it
+// cannot ask for that and send in one step: if the client disconnects and reconnects
+// in between, one message goes out on the new connection while those before it
+// were lost with the old one. Readers put it in order by its version.
 //
 // What the server calls a duplicate is confirmed only when it is there.
 // Otherwise it and what follows it are sent again, under message IDs that the
