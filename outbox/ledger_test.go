@@ -25,6 +25,7 @@ type ledger struct {
 	session uint64
 	fail    func(n int) (arrive, confirm int, err error)
 	refuses func(store.Message) bool
+	midway  func() // called before a message arrives
 	calls   int
 	owners  map[string]string
 }
@@ -95,6 +96,9 @@ func (l *ledger) Publish(_ context.Context, messages []broker.Message) (int, err
 		}
 		if l.refuses != nil && l.refuses(e.Message) {
 			return min(i, confirm), &broker.RefusedError{Index: i, ID: m.ID, Err: errTooLarge}
+		}
+		if l.midway != nil {
+			l.midway()
 		}
 		kept := slices.IndexFunc(l.kept, func(k entry) bool { return k.ID == m.ID })
 		if kept < 0 {

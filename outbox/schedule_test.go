@@ -25,9 +25,10 @@ const (
 	sessions trouble = "sessions"
 	refusals trouble = "refusals"
 	restarts trouble = "restarts"
+	midway   trouble = "losses while it publishes"
 )
 
-var troubles = []trouble{failures, cuts, purges, places, sessions, refusals, restarts}
+var troubles = []trouble{failures, cuts, purges, places, sessions, refusals, restarts, midway}
 
 // seeds returns how many schedules to run: EVENTUS_SCHEDULES, or a default.
 func seeds(t *testing.T, n int) uint64 {
@@ -67,19 +68,30 @@ func TestTheAuditHealsWhateverIsLost(t *testing.T) {
 func heals(t *testing.T, seed uint64, weights map[trouble]int) {
 	random, brokerRandom := rand.New(rand.NewPCG(seed, 1)), rand.New(rand.NewPCG(seed, 2))
 	s, l := memory.New(), newLedger()
-	happens := func(kind trouble, oneIn int) bool {
+	happens := func(random *rand.Rand, kind trouble, oneIn int) bool {
 		weight, ok := weights[kind]
 		if !ok {
 			weight = 1
 		}
 		return random.IntN(oneIn) < weight
 	}
-	l.fail = func(n int) (int, int, error) {
-		weight, ok := weights[failures]
-		if !ok {
-			weight = 1
+	lose := func(random *rand.Rand, kind trouble) {
+		switch kind {
+		case cuts:
+			l.cut(random.IntN(len(l.kept) + 1))
+		case purges:
+			l.purge(func(entry) bool { return true })
+		case places:
+			l.purge(l.at(fmt.Sprint("tick ", random.IntN(3))))
 		}
-		if brokerRandom.IntN(5) >= weight {
+	}
+	l.midway = func() {
+		if happens(brokerRandom, midway, 200) {
+			lose(brokerRandom, []trouble{cuts, purges, places}[brokerRandom.IntN(3)])
+		}
+	}
+	l.fail = func(n int) (int, int, error) {
+		if !happens(brokerRandom, failures, 5) {
 			return n, n, nil
 		}
 		arrive := brokerRandom.IntN(n + 1)
@@ -98,36 +110,38 @@ func heals(t *testing.T, seed uint64, weights map[trouble]int) {
 		}
 		settle(time.Duration(random.IntN(3000)) * time.Millisecond)
 		l.change(func() {
-			if happens(cuts, 12) {
-				l.cut(random.IntN(len(l.kept) + 1))
+			for _, kind := range []trouble{cuts, purges, places} {
+				if happens(random, kind, 12) {
+					lose(random, kind)
+				}
 			}
-			if happens(purges, 12) {
-				l.purge(func(entry) bool { return true })
-			}
-			if happens(places, 12) {
-				l.purge(l.at(fmt.Sprint("tick ", random.IntN(3))))
-			}
-			if happens(sessions, 12) {
+			if happens(random, sessions, 12) {
 				l.reconnect()
 			}
-			if happens(refusals, 12) {
+			if happens(random, refusals, 12) {
 				id := fmt.Sprint(random.IntN(6))
 				bad[fmt.Sprint(id, " ", want[id]+1)] = true
 			} else if random.IntN(6) == 0 {
 				clear(bad)
 			}
 		})
-		if happens(restarts, 15) {
+		if happens(random, restarts, 15) {
 			stop()
 			stop = run(t, newRelay())
 		}
 	}
-	l.change(func() { clear(bad); l.fail = nil })
+	l.change(func() { clear(bad); l.fail, l.midway = nil, nil })
 	settle(2 * time.Minute) // an audit, without a restart
 	stop()
-	stop = run(t, newRelay()) // which tries again what is refused
+	relay := newRelay() // tries again what is refused
+	stop = run(t, relay)
 	settle(10 * time.Second)
+	healed := relay.State().Audit.Behind
+	settle(3 * time.Minute)
 	stop()
+	if again := relay.State().Audit.Behind - healed; again != 0 {
+		t.Errorf("%d messages were published again, and nothing was lost any more", again)
+	}
 	l.completes(t, want)
 	if n := left(t, s); n != 0 {
 		t.Errorf("%d left in the outbox", n)
