@@ -87,7 +87,7 @@ func TestNothingIsPublishedAgainWithoutALoss(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				s, l := memory.New(), newLedger()
 				fill(t, s, 40)
-				relay := outbox.New(s, l, outbox.Config{})
+				relay := outbox.New(s, l, outbox.Config{MaxPollInterval: time.Minute})
 				stop := run(t, relay)
 				settle(2 * time.Minute)
 				change(l)

@@ -2,7 +2,9 @@ package outbox_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -34,11 +36,16 @@ func TestTheAuditHealsJetStreamWhateverIsLost(t *testing.T) {
 			}
 			disk := func(from string) string { // a copy of a disk
 				srv.Shutdown()
-				dir := filepath.Join(t.TempDir(), "copy")
-				if err := os.CopyFS(dir, os.DirFS(from)); err != nil {
-					t.Fatal(err)
+				for {
+					dir := filepath.Join(t.TempDir(), "copy")
+					err := os.CopyFS(dir, os.DirFS(from))
+					if err == nil {
+						return dir
+					}
+					if !errors.Is(err, fs.ErrNotExist) { // the files of a deleted stream go while they are copied
+						t.Fatal(err)
+					}
 				}
-				return dir
 			}
 			old := disk(srv.cfg.Dir)
 			srv.start(t)
