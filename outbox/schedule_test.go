@@ -54,7 +54,7 @@ func TestTheAuditHealsWhateverIsLost(t *testing.T) {
 	for name, weights := range schedules {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			for seed := range seeds(t, 2) {
+			for seed := range seeds(t, 4) {
 				synctest.Test(t, func(t *testing.T) { heals(t, seed, weights) })
 				if t.Failed() {
 					t.Fatalf("seed %d", seed)
@@ -106,7 +106,7 @@ func heals(t *testing.T, seed uint64, weights map[trouble]int) {
 	want := make(map[string]int64)
 	newRelay := func() *outbox.Relay { return outbox.New(s, l, outbox.Config{BatchSize: 4}) }
 	stop := run(t, newRelay())
-	for range 120 {
+	for range 5 + random.IntN(60) { // a loss of all heals what was missing before
 		for range random.IntN(6) {
 			id := fmt.Sprint(random.IntN(6))
 			add(t, s, id)
