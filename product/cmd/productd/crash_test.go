@@ -49,7 +49,7 @@ func testKill(t *testing.T, kills int, afterKill func(folder string)) {
 		if random.IntN(5) == 0 { // before it serves, perhaps
 			time.Sleep(time.Duration(random.IntN(150)) * time.Millisecond)
 		} else {
-			before, after := acks.count(), random.IntN(40)
+			before, after := acks.count(), 1+random.IntN(8)
 			write(t, p.waitForURL(t), random, round, acks, func() {
 				// So many commands, and then at any moment.
 				for acks.count() < before+after && t.Context().Err() == nil {
