@@ -49,8 +49,13 @@ func testKill(t *testing.T, kills int, afterKill func(folder string)) {
 		if random.IntN(5) == 0 { // before it serves, perhaps
 			time.Sleep(time.Duration(random.IntN(150)) * time.Millisecond)
 		} else {
+			before, after := acks.count(), 1+random.IntN(8)
 			write(t, p.waitForURL(t), random, round, acks, func() {
-				time.Sleep(time.Duration(10+random.IntN(400)) * time.Millisecond)
+				// So many commands, and then at any moment.
+				for acks.count() < before+after && t.Context().Err() == nil {
+					time.Sleep(time.Millisecond)
+				}
+				time.Sleep(time.Duration(random.IntN(20)) * time.Millisecond)
 				_ = p.cmd.Process.Kill()
 			})
 		}
@@ -88,6 +93,12 @@ func (a *acknowledged) add(one ack) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.acks = append(a.acks, one)
+}
+
+func (a *acknowledged) count() int {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return len(a.acks)
 }
 
 // write sends commands from several clients at once until the process is gone.

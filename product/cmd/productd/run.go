@@ -8,13 +8,16 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"strconv"
 	"syscall"
 	"time"
 
 	"github.com/eventus-go/eventus"
 	"github.com/eventus-go/eventus/consume"
+	"github.com/eventus-go/eventus/infra/natsd"
 	"github.com/eventus-go/eventus/outbox"
 	"github.com/eventus-go/eventus/product"
+	"github.com/eventus-go/eventus/product/cmd/internal/program"
 	"golang.org/x/sync/errgroup"
 )
 
@@ -32,7 +35,7 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	if cfg.health {
 		return askHealth(ctx, cfg.addr)
 	}
-	p := program{cfg: cfg, log: newLogger(out, cfg.logLevel)}
+	p := instance{cfg: cfg, log: program.NewLogger(out, cfg.logLevel), serverLog: program.NewLogger(out, max(cfg.logLevel, slog.LevelWarn))}
 	var data *folder
 	if cfg.needsFolder() {
 		if data, err = openFolder(cfg.data); err != nil {
@@ -62,23 +65,24 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	return runOn(ctx, p, db)
 }
 
-// program is what the service needs beside its database.
-type program struct {
-	cfg      config
-	log      *slog.Logger
-	listener net.Listener
-	nats     *messaging
+// instance is a running productd without its database.
+type instance struct {
+	cfg       config
+	log       *slog.Logger
+	serverLog *slog.Logger // of the embedded NATS server
+	listener  net.Listener
+	nats      *messaging
 }
 
-func (p program) messaging(ctx context.Context, data *folder) (*messaging, error) {
+func (p instance) messaging(ctx context.Context, data *folder) (*messaging, error) {
 	if p.cfg.nats != "" {
-		return joinMessaging(ctx, p.cfg.nats, p.log)
+		return joinMessaging(ctx, p.cfg.nats, p.cfg.stream, p.log)
 	}
-	return embedMessaging(ctx, data.jetStream(), p.cfg.natsAddr, p.log)
+	return embedMessaging(ctx, natsd.Config{Dir: data.jetStream(), Addr: p.cfg.natsAddr, Logger: p.serverLog}, p.cfg.stream, p.log)
 }
 
 // runOn is run on a database, which it closes.
-func runOn[Tx any](ctx context.Context, p program, db *database[Tx]) error {
+func runOn[Tx any](ctx context.Context, p instance, db *database[Tx]) error {
 	defer db.close()
 	log := p.log
 	history, err := db.events.History(ctx)
@@ -96,7 +100,7 @@ func runOn[Tx any](ctx context.Context, p program, db *database[Tx]) error {
 	commands := product.NewCommands(products)
 	queries := product.NewQueries(db.views, follower, products)
 	health := health[Tx]{time.Now(), db, p.nats, relay, follower}
-	api := product.NewAPI(commands, queries, product.Config{Live: health.live, Ready: health.ready, Logger: log})
+	api := product.NewAPI(commands, queries, product.Config{Live: health.live, Ready: health.ready, Passing: db.events.Transient, Logger: log})
 
 	// Relay and follower stop after the server: a request that waits for the read
 	// model still gets its answer. When one of the group fails, all stop.
@@ -112,9 +116,9 @@ func runOn[Tx any](ctx context.Context, p program, db *database[Tx]) error {
 		return serve(ctx, p.listener, product.NewServer(api, log), log)
 	})
 	g.Go(func() error {
-		url := "http://" + p.listener.Addr().String()
+		url := "http://" + reachable(p.listener.Addr())
 		if p.cfg.seed {
-			s := seed[Tx]{log, commands, queries, db, p.nats.conn, relay, follower}
+			s := seed[Tx]{log, commands, queries, db, p.nats.conn, p.cfg.stream.Prefix, relay, follower}
 			if err := s.plant(ctx); err != nil && ctx.Err() == nil {
 				return fmt.Errorf("seed: %w", err)
 			}
@@ -128,16 +132,6 @@ func runOn[Tx any](ctx context.Context, p program, db *database[Tx]) error {
 	return err
 }
 
-func newLogger(out io.Writer, level slog.Level) *slog.Logger {
-	shortTime := func(groups []string, a slog.Attr) slog.Attr {
-		if a.Key == slog.TimeKey && len(groups) == 0 {
-			a.Value = slog.StringValue(a.Value.Time().Format("15:04:05.000"))
-		}
-		return a
-	}
-	return slog.New(slog.NewTextHandler(out, &slog.HandlerOptions{Level: level, ReplaceAttr: shortTime}))
-}
-
 func listen(addr string) (net.Listener, error) {
 	listener, err := net.Listen("tcp", addr)
 	if errors.Is(err, syscall.EADDRINUSE) {
@@ -147,6 +141,15 @@ func listen(addr string) (net.Listener, error) {
 		return nil, fmt.Errorf("cannot listen on %s (%w); choose another address by -addr", addr, err)
 	}
 	return listener, nil
+}
+
+// reachable returns an address of this machine for one that is listened on: a
+// program that listens on all of them is reached on loopback.
+func reachable(addr net.Addr) string {
+	if tcp, ok := addr.(*net.TCPAddr); ok && tcp.IP.IsUnspecified() {
+		return net.JoinHostPort("127.0.0.1", strconv.Itoa(tcp.Port))
+	}
+	return addr.String()
 }
 
 // serve answers requests until ctx ends, and then those that have begun.
