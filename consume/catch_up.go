@@ -14,41 +14,32 @@ import (
 const dueLimit = 16
 
 // takeUp finds out whether streams are parked, and makes those due that the last
-// program did not know: this one may.
-func (w *worker[Tx]) takeUp(ctx, work context.Context) error {
+// program did not know, because this one may, and those that a clock which was set
+// back would make wait for too long. They are due by themselves later: when it
+// takes too long to make them due, the segment goes on without.
+func (w *worker[Tx]) takeUp(work context.Context) error {
 	w.anyParked, w.looked, w.lookAgain = true, time.Time{}, firstDueInterval
-	found := false
-	for after := (store.Stream{}); ; {
-		rows, err := w.db.ListParked(work, w.id, after, w.cfg.BatchSize)
-		if err != nil {
-			return fmt.Errorf("list parked streams: %w", err)
-		}
-		found = found || len(rows) > 0
-		w.hadParked = w.hadParked || found
-		for _, p := range rows {
-			if ctx.Err() != nil {
-				return nil
-			}
-			// A clock that was set back would make a stream wait for too long.
-			late := p.Reason == store.Waiting && time.Until(p.NextTry) > 10*w.cfg.Retry.MaxDelay
-			if p.Reason != store.Unknown && !late || segmentOf(p.Hash, w.segments) != w.claim.Segment {
-				continue
-			}
-			err := w.inPlace(work, func(ctx context.Context, tx Tx) error {
-				return w.changeParked(ctx, tx, p, func(p *store.Parked) error { return w.db.SetParked(ctx, tx, *p, 0) })
-			})
-			if err != nil && !errors.Is(err, errChanged) {
-				return fmt.Errorf("take up parked streams: %w", err)
-			}
-		}
-		if len(rows) < w.cfg.BatchSize {
-			if !found {
-				return w.forgetParked(work)
-			}
-			return nil
-		}
-		after = rows[len(rows)-1].Stream
+	rows, err := w.db.ListParked(work, w.id, store.Stream{}, 1)
+	if err != nil {
+		return fmt.Errorf("list parked streams: %w", err)
 	}
+	if len(rows) == 0 {
+		return w.forgetParked(work)
+	}
+	w.hadParked = true
+	segment := w.claim.Segment
+	err = w.inPlace(work, func(ctx context.Context, tx Tx) error {
+		_, err := w.db.RetryParked(ctx, tx, w.id, segment, w.segments, 10*w.cfg.Retry.MaxDelay)
+		return err
+	})
+	if late(err) && work.Err() == nil {
+		w.log.Warn("parked streams are tried again when their time has come, and not at once: there are very many, or the database is slow", slog.Any("error", err))
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("take up parked streams: %w", err)
+	}
+	return nil
 }
 
 // retryDue takes up parked streams whose next try is due. In between the segment

@@ -40,6 +40,11 @@ type across[Tx any] struct {
 // Watch implements [store.Watcher] where the log does.
 func (a across[Tx]) Watch() <-chan struct{} { return watch(a.Log) }
 
+// BlockedBy implements [store.Blockable] where the log does.
+func (a across[Tx]) BlockedBy(ctx context.Context) (store.LogBlock, error) {
+	return blockOf(ctx, a.Log)
+}
+
 // watch returns nil, which blocks, for a log that is not a [store.Watcher].
 func watch(log store.Log) <-chan struct{} {
 	if w, ok := log.(store.Watcher); ok {
@@ -157,6 +162,7 @@ func (f *Follower[Tx]) Run(ctx context.Context) error {
 	defer f.running.Unlock()
 	m := &member[Tx]{
 		Follower: f,
+		db:       bounded[Tx]{f.db, f.cfg.LeaseDuration / 2},
 		name:     uuid.NewString(),
 		program:  program(),
 		workers:  make(map[int]*worker[Tx]),

@@ -17,6 +17,7 @@ import (
 // claims a fair share of the segments, and has a worker for each.
 type member[Tx any] struct {
 	*Follower[Tx]
+	db      bounded[Tx] // the follower's
 	name    string
 	program string
 	workers map[int]*worker[Tx] // by segment; for the goroutine of run
@@ -27,6 +28,7 @@ type member[Tx any] struct {
 
 	told      int             // the number of segments that was told of
 	strangers map[string]bool // names of other programs that were told of
+	toldBlock time.Time       // since when the log was held up that was told of
 
 	hints    sync.Mutex
 	hinted   chan struct{} // closed when the broker announces something new
@@ -156,6 +158,7 @@ func (m *member[Tx]) look(ctx, work context.Context) error {
 		m.log.Warn("the consumer waits for a program that can rebuild it", slog.Int64("request", c.Rebuild), slog.String("reason", m.mayRebuild()))
 	}
 	m.direct(&c, now)
+	m.compareBlock(ctx)
 	if len(admin) == 0 && !m.mustWrite(c, now) {
 		return nil
 	}

@@ -11,7 +11,7 @@ import (
 type statements struct {
 	append, appendOne, version          string
 	read, readAll, logHead, timesAfter  string
-	holders, holdup                     string
+	holders, blockedBy                  string
 	unpublished, last, dequeue          string
 	published, refuse, readmit, refused string
 	readSnapshot, writeSnapshot         string
@@ -30,6 +30,7 @@ type statements struct {
 	dueParked, listParked, countParked          string
 	countAllParked                              string
 	redriveParked, redriveAllParked             string
+	lockRetriedParked, retryParked              string
 	lockParkedStreams                           string
 	deleteParkedStreams, makeRoom               string
 	addRequest, pendingRequests, finishRequest  string
@@ -42,7 +43,7 @@ func newStatements(schema string) statements {
 	return statements{
 		append: in(appendSQL), appendOne: in(appendOneSQL), version: in(versionSQL),
 		read: in(readSQL), readAll: in(readAllSQL), logHead: in(logHeadSQL), timesAfter: in(timesAfterSQL),
-		holders: in(holdersSQL), holdup: in(holdupSQL),
+		holders: in(holdersSQL), blockedBy: in(blockedBySQL),
 		unpublished: in(unpublishedSQL), last: in(lastSQL), dequeue: in(dequeueSQL), published: in(publishedSQL),
 		refuse: in(refuseSQL), readmit: in(readmitSQL), refused: in(refusedSQL),
 		readSnapshot: in(readSnapshotSQL), writeSnapshot: in(writeSnapshotSQL),
@@ -61,6 +62,7 @@ func newStatements(schema string) statements {
 		dueParked: in(dueParkedSQL), listParked: in(listParkedSQL), countParked: in(countParkedSQL),
 		countAllParked: in(countAllParkedSQL),
 		redriveParked:  in(redriveParkedSQL), redriveAllParked: in(redriveAllParkedSQL),
+		lockRetriedParked: in(lockRetriedParkedSQL), retryParked: in(retryParkedSQL),
 		lockParkedStreams:   in(lockParkedStreamsSQL),
 		deleteParkedStreams: in(deleteParkedStreamsSQL), makeRoom: in(makeRoomSQL),
 		addRequest: in(addRequestSQL), pendingRequests: in(pendingRequestsSQL), finishRequest: in(finishRequestSQL),
