@@ -56,6 +56,7 @@ func TestABatchThatHangsIsNarrowedToTheMessageToBlame(t *testing.T) {
 // smaller parts, parked the stream, and moved on. Nothing of the late ones takes
 // effect.
 func TestAHandlerThatOutlivesItsTransaction(t *testing.T) {
+	t.Parallel()
 	test := func(t *testing.T, r rig) {
 		release := make(chan struct{})
 		var inside atomic.Int64
