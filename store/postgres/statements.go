@@ -14,6 +14,7 @@ type statements struct {
 	holders, blockedBy                  string
 	unpublished, last, dequeue          string
 	published, refuse, readmit, refused string
+	dropCheckpoints, addCheckpoints     string
 	readSnapshot, writeSnapshot         string
 	shareConsumer, ownConsumer          string
 	lockMarks, marks, setMarks          string
@@ -45,6 +46,7 @@ func newStatements(schema string) statements {
 		read: in(readSQL), readAll: in(readAllSQL), logHead: in(logHeadSQL), timesAfter: in(timesAfterSQL),
 		holders: in(holdersSQL), blockedBy: in(blockedBySQL),
 		unpublished: in(unpublishedSQL), last: in(lastSQL), dequeue: in(dequeueSQL), published: in(publishedSQL),
+		dropCheckpoints: in(dropCheckpointsSQL), addCheckpoints: in(addCheckpointsSQL),
 		refuse: in(refuseSQL), readmit: in(readmitSQL), refused: in(refusedSQL),
 		readSnapshot: in(readSnapshotSQL), writeSnapshot: in(writeSnapshotSQL),
 		shareConsumer: shareConsumerSQL, ownConsumer: ownConsumerSQL,
