@@ -57,17 +57,16 @@ func TestTroubleWithTheDatabaseUsesUpNoNotedTry(t *testing.T) {
 		b.leaveUncleanly()
 
 		db := &cutOff{Store: b.store}
-		tries := 0
+		var tries atomic.Int64
 		b.model.setFail(func(_ context.Context, m eventus.Message[bumpEvent]) error {
-			tries++
-			db.broken.Store(tries <= 50)
+			db.broken.Store(tries.Add(1) <= 50)
 			return nil
 		})
 		b.run(consume.Follow("view", db, b.config(), consume.On(bumps, b.model.handle)))
-		for tries < 50 {
+		for tries.Load() < 50 {
 			pass(time.Second)
 			if p := b.parked()["bad"]; p.Reason != store.Waiting || p.Attempts > 2 {
-				b.Fatalf("after %d tries parked: %+v", tries, p)
+				b.Fatalf("after %d tries parked: %+v", tries.Load(), p)
 			}
 		}
 		pass(time.Hour)
