@@ -406,7 +406,7 @@ func everyCall(t testing.TB, s *postgres.Store, pool *pgxpool.Pool) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	_, err = s.Holdup(t.Context())
+	_, err = s.BlockedBy(t.Context())
 	must(err)
 	everyCallOfConsumers(t, s)
 }

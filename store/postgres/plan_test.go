@@ -104,6 +104,8 @@ func TestPlans(t *testing.T) {
 		{"count parked", s.statements.countParked, []any{[]string{"1"}, []int64{0}}, false},
 		{"redrive parked", s.statements.redriveParked, []any{"1", 0, "product", "7"}, false},
 		{"redrive all parked", s.statements.redriveAllParked, []any{"1", 0}, true},
+		{"lock what is retried", s.statements.lockRetriedParked, []any{"1", 0, 1, 2, 1000}, true},
+		{"retry parked", s.statements.retryParked, []any{"1", 0, 1, 2, 1000}, false},
 		{"pending requests", s.statements.pendingRequests, []any{"1", 0}, false},
 		{"finish request", s.statements.finishRequest, []any{7, "done"}, false},
 		{"list requests", s.statements.listRequests, []any{100, 10}, false},

@@ -11,7 +11,7 @@ import (
 type statements struct {
 	append, appendOne, version          string
 	read, readAll, logHead, timesAfter  string
-	holders, holdup                     string
+	holders, blockedBy                  string
 	unpublished, last, dequeue          string
 	published, refuse, readmit, refused string
 	dropCheckpoints, addCheckpoints     string
@@ -31,6 +31,7 @@ type statements struct {
 	dueParked, listParked, countParked          string
 	countAllParked                              string
 	redriveParked, redriveAllParked             string
+	lockRetriedParked, retryParked              string
 	lockParkedStreams                           string
 	deleteParkedStreams, makeRoom               string
 	addRequest, pendingRequests, finishRequest  string
@@ -43,7 +44,7 @@ func newStatements(schema string) statements {
 	return statements{
 		append: in(appendSQL), appendOne: in(appendOneSQL), version: in(versionSQL),
 		read: in(readSQL), readAll: in(readAllSQL), logHead: in(logHeadSQL), timesAfter: in(timesAfterSQL),
-		holders: in(holdersSQL), holdup: in(holdupSQL),
+		holders: in(holdersSQL), blockedBy: in(blockedBySQL),
 		unpublished: in(unpublishedSQL), last: in(lastSQL), dequeue: in(dequeueSQL), published: in(publishedSQL),
 		dropCheckpoints: in(dropCheckpointsSQL), addCheckpoints: in(addCheckpointsSQL),
 		refuse: in(refuseSQL), readmit: in(readmitSQL), refused: in(refusedSQL),
@@ -63,6 +64,7 @@ func newStatements(schema string) statements {
 		dueParked: in(dueParkedSQL), listParked: in(listParkedSQL), countParked: in(countParkedSQL),
 		countAllParked: in(countAllParkedSQL),
 		redriveParked:  in(redriveParkedSQL), redriveAllParked: in(redriveAllParkedSQL),
+		lockRetriedParked: in(lockRetriedParkedSQL), retryParked: in(retryParkedSQL),
 		lockParkedStreams:   in(lockParkedStreamsSQL),
 		deleteParkedStreams: in(deleteParkedStreamsSQL), makeRoom: in(makeRoomSQL),
 		addRequest: in(addRequestSQL), pendingRequests: in(pendingRequestsSQL), finishRequest: in(finishRequestSQL),

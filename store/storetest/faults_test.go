@@ -250,6 +250,12 @@ var faults = []fault{
 		with(func(s *memory.Store) store.Store { return redrivesNoForks{s} })},
 	{"forked streams are redriven with the others", "RedriveParked with the zero Stream takes all streams of the consumer that are not forked",
 		with(func(s *memory.Store) store.Store { return redrivesForks{s} })},
+	{"all that waits is tried again", "RetryParked makes the unknown streams of a segment due at once, and those that wait for longer than they should",
+		with(func(s *memory.Store) store.Store { return retriesAll{s} })},
+	{"streams of other segments are tried again", "RetryParked makes the unknown streams of a segment due at once, and those that wait for longer than they should",
+		with(func(s *memory.Store) store.Store { return retriesEverywhere{s} })},
+	{"a stream that is tried again has no attempts counted", "RetryParked makes the unknown streams of a segment due at once, and those that wait for longer than they should",
+		with(func(s *memory.Store) store.Store { return retriesAfresh{s} })},
 
 	{"all requests have one id", "AddRequest stores a request with the next id and the database's time, not done",
 		with(func(s *memory.Store) store.Store { return firstID{s} })},
