@@ -2,6 +2,7 @@ package consume_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync/atomic"
 	"testing"
@@ -78,4 +79,99 @@ func TestASlowDatabaseMakesNothingPoison(t *testing.T) {
 		b.want("a", 5)
 		b.want("b", 5)
 	})
+}
+
+// stuck is a store whose next transactions of segments take up their time before
+// they begin, as one does whose write lock somebody else holds.
+type stuck struct {
+	*memory.Store
+	left   atomic.Int64
+	deaf   bool // it does not notice the end of a context
+	parked atomic.Int64
+}
+
+func (s *stuck) SetParked(ctx context.Context, tx *memory.Tx, p store.Parked, delay time.Duration) error {
+	s.parked.Add(1)
+	return s.Store.SetParked(ctx, tx, p, delay)
+}
+
+func (s *stuck) InTx(ctx context.Context, f func(ctx context.Context, tx *memory.Tx) error) error {
+	if deadline, ofSegment := ctx.Deadline(); ofSegment && s.left.Add(-1) >= 0 {
+		<-ctx.Done()
+		if s.deaf {
+			time.Sleep(time.Until(deadline) + time.Minute)
+			return errors.New("database is locked")
+		}
+		return ctx.Err()
+	}
+	return s.Store.InTx(ctx, f)
+}
+
+// A transaction that does not begin says nothing against any message, so that
+// none is parked.
+func TestADatabaseThatIsBusyParksNothing(t *testing.T) {
+	for _, deaf := range []bool{false, true} {
+		for busy := range int64(30) {
+			t.Run(fmt.Sprint(busy, " busy transactions, deaf: ", deaf), func(t *testing.T) {
+				inBubble(t, func(b *bench) {
+					db := &stuck{Store: b.store, deaf: deaf}
+					b.run(consume.Follow("view", db, b.config(), consume.On(bumps, b.model.handle)))
+					pass(time.Second)
+					db.left.Store(busy)
+					b.append("a", 5)
+					b.append("b", 5)
+					pass(time.Hour)
+					b.want("a", 5)
+					b.want("b", 5)
+					if n := db.parked.Load(); n > 0 {
+						b.Errorf("streams were parked %d times", n)
+					}
+				})
+			})
+		}
+	}
+}
+
+// deafCommit is a store whose next commits of segments take longer than their
+// context, which they do not notice.
+type deafCommit struct {
+	*memory.Store
+	left atomic.Int64
+}
+
+func (d *deafCommit) InTx(ctx context.Context, f func(ctx context.Context, tx *memory.Tx) error) error {
+	return d.Store.InTx(context.WithoutCancel(ctx), func(inner context.Context, tx *memory.Tx) error {
+		err := f(inner, tx)
+		if _, ofSegment := ctx.Deadline(); err == nil && ofSegment && d.left.Add(-1) >= 0 {
+			<-ctx.Done()
+			time.Sleep(time.Minute)
+			return errors.New("the commit has failed")
+		}
+		return err
+	})
+}
+
+func TestACommitThatHangsMakesNothingPoison(t *testing.T) {
+	for hung := range int64(30) {
+		t.Run(fmt.Sprint(hung, " commits"), func(t *testing.T) {
+			inBubble(t, func(b *bench) {
+				db := &deafCommit{Store: b.store}
+				b.run(consume.Follow("view", db, b.config(), consume.On(bumps, b.model.handle)))
+				pass(time.Second)
+				db.left.Store(hung)
+				b.append("a", 5)
+				b.append("b", 5)
+				for range 60 {
+					pass(time.Minute)
+					for id, p := range b.parked() {
+						if p.Reason != store.Waiting || p.Attempts != 0 {
+							b.Fatalf("parked: %s %+v", id, p)
+						}
+					}
+				}
+				b.want("a", 5)
+				b.want("b", 5)
+			})
+		})
+	}
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime/debug"
+	"sync/atomic"
 	"time"
 
 	"github.com/eventus-go/eventus/store"
@@ -20,8 +21,35 @@ type handlerError struct {
 func (e *handlerError) Error() string { return e.err.Error() }
 func (e *handlerError) Unwrap() error { return e.err }
 
-// errHung tells that a transaction has not ended although its context has.
-var errHung = errors.New("a handler has not returned although its context has ended")
+var (
+	// errHung is the error of a transaction whose handler does not return.
+	errHung = errors.New("a handler has not returned although its context has ended")
+	// errBusy is that of one which the database has not begun in time: somebody
+	// else holds what it needs. No handler was called.
+	errBusy = errors.New("the database has not begun a transaction in half of Config.LeaseDuration")
+	// errSlowCommit is that of one which the database does not end.
+	errSlowCommit = fmt.Errorf("the database does not end a transaction: %w", context.DeadlineExceeded)
+)
+
+// stage is how far a transaction has come.
+type stage struct{ atomic.Int32 }
+
+const (
+	notBegun int32 = iota
+	handling
+	committing
+)
+
+// expired returns the error of a transaction whose time is over.
+func (s *stage) expired() error {
+	switch s.Load() {
+	case notBegun:
+		return errBusy
+	case handling:
+		return errHung
+	}
+	return errSlowCommit
+}
 
 // transact runs f in a transaction and advances the segment to the place that f
 // returns, which renews the lease. It fails with [store.ErrClaimLost] when the
@@ -41,12 +69,16 @@ func (w *worker[Tx]) transact(work context.Context, f func(ctx context.Context, 
 		err error
 	}
 	result := make(chan outcome, 1)
+	var at stage
 	go func() {
 		o := outcome{err: &handlerError{err: errors.New("the handler called runtime.Goexit")}}
 		defer func() { result <- o }()
 		var to store.Progress
 		err := w.db.InTx(ctx, func(ctx context.Context, tx Tx) (err error) {
-			if to, err = f(ctx, tx); err != nil {
+			at.Store(handling)
+			to, err = f(ctx, tx)
+			at.Store(committing)
+			if err != nil {
 				return err
 			}
 			return w.db.Advance(ctx, tx, claim, to, w.cfg.LeaseDuration)
@@ -62,8 +94,11 @@ func (w *worker[Tx]) transact(work context.Context, f func(ctx context.Context, 
 		select {
 		case o = <-result:
 		case <-timer.C:
-			return errHung
+			return at.expired()
 		}
+	}
+	if o.err != nil && at.Load() == notBegun && ctx.Err() != nil {
+		return fmt.Errorf("%w: %w", errBusy, o.err)
 	}
 	if o.err != nil {
 		return o.err

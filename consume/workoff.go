@@ -80,7 +80,7 @@ type fault struct {
 func (w *worker[Tx]) failed(work context.Context, p *pace, chunk []item[Tx], err error) (*fault, error) {
 	var h *handlerError
 	fromHandler := errors.As(err, &h)
-	if work.Err() != nil || errors.Is(err, store.ErrClaimLost) || w.passing(err) && !fromHandler && !late(err) {
+	if work.Err() != nil || errors.Is(err, store.ErrClaimLost) || errors.Is(err, errBusy) || w.passing(err) && !fromHandler && !late(err) {
 		return nil, err
 	}
 	if w.passing(err) && !transient(err) {
