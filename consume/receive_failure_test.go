@@ -229,6 +229,47 @@ func TestADatabaseThatIsAwayCondemnsNothing(t *testing.T) {
 	})
 }
 
+// slowToBegin is a database whose next transactions take longer to begin than
+// their context lasts, which it does not notice.
+type slowToBegin struct {
+	*memory.Store
+	left    atomic.Int64
+	counted atomic.Int64 // failures of messages
+}
+
+func (s *slowToBegin) SetQueue(ctx context.Context, tx *memory.Tx, q store.Queue, retryAfter time.Duration) error {
+	if !strings.HasPrefix(q.Error, "the process ended") { // as it is noted before each try
+		s.counted.Add(int64(q.Attempts))
+	}
+	return s.Store.SetQueue(ctx, tx, q, retryAfter)
+}
+
+func (s *slowToBegin) InTx(ctx context.Context, f func(ctx context.Context, tx *memory.Tx) error) error {
+	if _, bounded := ctx.Deadline(); bounded && s.left.Add(-1) >= 0 {
+		<-ctx.Done()
+		time.Sleep(time.Minute)
+		return errors.New("database is locked")
+	}
+	return s.Store.InTx(ctx, f)
+}
+
+func TestADatabaseThatIsBusyCondemnsNothing(t *testing.T) {
+	bubble(t, consume.ReceiveConfig{}, func(t *testing.T, r *receipt) {
+		inbox := &slowToBegin{Store: r.store}
+		r.run(r.over(inbox, consume.ReceiveConfig{}).Run)
+		for busy := range int64(30) {
+			inbox.left.Store(busy)
+			r.publish("a", "b")
+			settle(time.Hour)
+		}
+		if n := inbox.counted.Load(); n > 0 {
+			t.Errorf("%d attempts were counted", n)
+		}
+		r.view.check(t, "a", 30)
+		r.view.check(t, "b", 30)
+	})
+}
+
 type tock struct{ N int64 }
 
 func (tock) Apply(*struct{}) {}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"sync/atomic"
 	"time"
 
 	"github.com/eventus-go/eventus/broker"
@@ -145,10 +146,14 @@ func (r *Receiver[Tx, E]) transact(work context.Context, f func(ctx context.Cont
 	ctx, cancel := context.WithTimeout(work, r.cfg.TransactionTimeout)
 	defer cancel()
 	result := make(chan error, 1)
+	var begun atomic.Bool
 	go func() {
 		err := error(&failure{errGoexit})
 		defer func() { result <- err }()
-		err = r.inbox.InTx(ctx, f)
+		err = r.inbox.InTx(ctx, func(ctx context.Context, tx Tx) error {
+			begun.Store(true)
+			return f(ctx, tx)
+		})
 	}()
 	select {
 	case err := <-result:
@@ -161,6 +166,9 @@ func (r *Receiver[Tx, E]) transact(work context.Context, f func(ctx context.Cont
 	case err := <-result:
 		return err
 	case <-timer.C:
+		if !begun.Load() {
+			return fmt.Errorf("the database has not begun a transaction in %v, Config.TransactionTimeout", r.cfg.TransactionTimeout)
+		}
 		return &failure{errStuck}
 	}
 }
