@@ -11,7 +11,7 @@ BENCH       ?= .
 FLAGS       ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help up test race lint crash restore soak laws fuzz bench tidy ci
+.PHONY: help up test race lint crash restore soak laws faults fuzz bench tidy ci
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
@@ -39,6 +39,9 @@ soak: ## COMMANDS commands on PostgreSQL and NATS while everything is killed in 
 
 laws: ## look at the laws on HISTORIES random histories
 	$(GO) test -count=1 -v -timeout 1h -run '^(TestLaws|TestViews)$$' ./eventustest/internal/order ./product -rapid.checks=$(HISTORIES)
+
+faults: ## find each of the faults that are planted for the laws
+	EVENTUS_FAULTS=1000 $(GO) test -count=1 -v -timeout 1h -run '^TestEveryFaultIsFound$$' ./eventustest
 
 fuzz: ## run each fuzz target for FUZZTIME
 	FUZZTIME=$(FUZZTIME) .ci/run fuzz
