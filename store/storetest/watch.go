@@ -34,7 +34,9 @@ func watchClauses[Tx any]() []clause[Tx] {
 		}},
 		{"who takes the channel, looks and then waits misses no append", func(t *testing.T, b subject[Tx]) {
 			const appends = 200
+			done := make(chan struct{})
 			go func() {
+				defer close(done)
 				for range appends {
 					if _, err := b.Append(t.Context(), product, store.Any, events("e", 1)); err != nil {
 						t.Errorf("append: %v", err)
@@ -56,6 +58,7 @@ func watchClauses[Tx any]() []clause[Tx] {
 				seen += len(page)
 				after = page[len(page)-1].Version
 			}
+			<-done // the last one is stored before its caller knows
 		}},
 	}
 }
