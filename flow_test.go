@@ -164,6 +164,9 @@ func waitFor(t testing.TB, done func() bool) {
 // The memory that a load holds does not grow with the stream: what is alive in
 // the middle of loading 100,000 events is a page, not the stream.
 func TestALongStreamOnDiskLoadsInBoundedMemory(t *testing.T) {
+	if testing.Short() {
+		t.Skip("without -short it loads 100,000 events")
+	}
 	_, s := openSQLite(t)
 	live := func(events int) uint64 {
 		id := fmt.Sprint(events)
