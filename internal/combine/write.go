@@ -69,8 +69,8 @@ func (q *Queue) write(ctx context.Context, groups []*Group) {
 }
 
 // attempt calls Write. Another write may start beside one that takes too long.
-func (q *Queue) attempt(ctx context.Context, groups []*Group) error {
-	ctx, cancel := context.WithTimeout(ctx, q.cfg.Timeout)
+func (q *Queue) attempt(longer context.Context, groups []*Group) error {
+	ctx, cancel := context.WithTimeout(longer, q.cfg.Timeout)
 	defer cancel()
 	late := time.AfterFunc(q.cfg.Patience, func() {
 		q.mu.Lock()
@@ -87,7 +87,12 @@ func (q *Queue) attempt(ctx context.Context, groups []*Group) error {
 			q.late--
 		}
 	}()
-	return q.cfg.Write(ctx, groups)
+	err := q.cfg.Write(ctx, groups)
+	if err != nil && !q.cfg.Refused(err) && ctx.Err() != nil && longer.Err() == nil {
+		// The caller must not take it for the end of its own context.
+		return fmt.Errorf("the database has not answered for %v: %v", q.cfg.Timeout, err)
+	}
+	return err
 }
 
 // settle tells appends what came of them.

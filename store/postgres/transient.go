@@ -3,10 +3,12 @@ package postgres
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"strings"
 
+	"github.com/eventus-go/eventus/store"
 	"github.com/jackc/pgx/v5/pgconn"
 )
 
@@ -40,6 +42,9 @@ func isTransient(err error) bool {
 	if err == nil {
 		return false
 	}
+	if errors.Is(err, store.ErrBusy) || errors.Is(err, errStandby) {
+		return true
+	}
 	if code := sqlState(err); code != "" {
 		for _, prefix := range passing {
 			if strings.HasPrefix(code, prefix) {
@@ -55,7 +60,18 @@ func isTransient(err error) bool {
 	if errors.As(err, &connecting) {
 		return true
 	}
-	return !errors.Is(err, context.DeadlineExceeded) && isLost(err)
+	return !errors.Is(err, context.DeadlineExceeded) && (isLost(err) || errors.Is(err, store.ErrOutcomeUnknown))
+}
+
+// errStandby is what the server says of a transaction that writes, with a code
+// that it has for other things too.
+var errStandby = errors.New("the server is a standby")
+
+func standbyError(err error) error {
+	if sqlState(err) == featureNotSupported {
+		return fmt.Errorf("%w: %w", errStandby, err)
+	}
+	return err
 }
 
 // isLost reports whether err is of a connection that is gone or was never there:

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/eventus-go/eventus/internal/combine"
 	"github.com/eventus-go/eventus/store"
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
@@ -51,26 +52,29 @@ func (t *TxStore) Append(ctx context.Context, stream store.Stream, expected stor
 	if err := ctx.Err(); err != nil {
 		return 0, err
 	}
-	r := &request{stream: stream, expected: expected, events: events}
-	args, err := t.store.appendArgs(true, []*request{r})
+	g := &combine.Group{Stream: stream, Expected: expected, Events: events}
+	query, args, err := t.store.oneArgs(true, g)
 	if err != nil {
 		return 0, err
 	}
-	var found []*int64
+	var found *int64
 	begun := false
 	batch := &pgx.Batch{}
 	batch.Queue(savepointSQL).Exec(func(pgconn.CommandTag) error { begun = true; return nil })
-	batch.Queue(t.store.statements.append, args...).QueryRow(func(row pgx.Row) error { return row.Scan(&found) })
+	batch.Queue(query, args...).QueryRow(func(row pgx.Row) error { return row.Scan(&found) })
 	batch.Queue(releaseSQL)
 	if err := t.tx.SendBatch(ctx, batch).Close(); err != nil {
-		return 0, t.undo(ctx, r, begun, fmt.Errorf("append: %w", err))
+		return 0, t.undo(ctx, g, begun, fmt.Errorf("append: %w", err))
 	}
-	settle([]*request{r}, found)
-	return r.version, r.err
+	if expected != store.Any && int64(expected) != *found {
+		return 0, &store.ConflictError{Stream: stream, Expected: expected, Actual: *found}
+	}
+	noteAppended(t.tx, stream)
+	return *found + int64(len(events)), nil
 }
 
 // undo takes tx back to before a failed append and returns its error.
-func (t *TxStore) undo(ctx context.Context, r *request, begun bool, err error) error {
+func (t *TxStore) undo(ctx context.Context, g *combine.Group, begun bool, err error) error {
 	if !begun {
 		return err
 	}
@@ -79,7 +83,10 @@ func (t *TxStore) undo(ctx context.Context, r *request, begun bool, err error) e
 			return fmt.Errorf("%w; %s: %w", err, statement, undoing)
 		}
 	}
-	return t.store.conflict(ctx, t.tx, r, err)
+	if isRace(err) {
+		return t.store.lost(ctx, t.tx, g, err)
+	}
+	return err
 }
 
 // Read implements [store.Reader] and sees the transaction's own appends.
