@@ -32,7 +32,7 @@ crash: ## kill processes that write, KILLS times
 	EVENTUS_KILLS=$(KILLS) .ci/run crash
 
 restore: ## put older backups back under running consumers, by SCHEDULES random schedules
-	EVENTUS_SCHEDULES=$(SCHEDULES) $(GO) test -count=1 -v -timeout 1h -run '^TestRestore$$' ./consume
+	EVENTUS_SCHEDULES=$(SCHEDULES) $(GO) test -count=1 -v -timeout 1h -run '^TestRestore(Servers|UnderAppends)?$$' ./consume
 
 soak: ## COMMANDS commands on PostgreSQL and NATS while everything is killed in turn
 	EVENTUS_SOAK=$(COMMANDS) $(GO) test -count=1 -v -run '^TestSoak$$' ./product/cmd/productd

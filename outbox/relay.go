@@ -161,7 +161,9 @@ func (r *Relay) prepare(ctx context.Context) error {
 	if err := r.readmit(ctx, !r.started); err != nil {
 		return err
 	}
-	r.started = true
+	// An older backup may have been put back: then the log has new messages at
+	// positions that this relay has come past.
+	r.started, r.after = true, 0
 	r.checkAt = time.Now().Add(r.cfg.AuditInterval)
 	return nil
 }

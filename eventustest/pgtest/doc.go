@@ -2,7 +2,8 @@
 //
 // [Pool] is all that most tests need: a connection pool on an empty schema of
 // the test's own, which goes when the test ends. Tests with a pool each may run
-// in parallel. [Start] is for tests that stop, kill and restart a server.
+// in parallel. [Start] is for tests that stop, kill and restart a server, or that
+// promote a standby of it.
 //
 // # Where the server comes from
 //

@@ -87,6 +87,41 @@ func TestAServerKeepsItsDataOverEachKindOfRestart(t *testing.T) {
 	}
 }
 
+func TestAPromotedStandbyLacksWhatCameAfterItWasDetached(t *testing.T) {
+	primary := pgtest.Start(t, pgtest.Options{Settings: map[string]string{"full_page_writes": "on"}})
+	conn, err := pgx.Connect(t.Context(), primary.URL())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close(t.Context())
+	if _, err := conn.Exec(t.Context(), "CREATE TABLE kept AS SELECT 'early' AS v"); err != nil {
+		t.Fatal(err)
+	}
+	standby := primary.Standby(t)
+	if got := value(t, standby.URL(), "SELECT v || pg_is_in_recovery() FROM kept"); got != "earlytrue" {
+		t.Errorf("the standby has %s", got)
+	}
+	if err := standby.Detach(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := conn.Exec(t.Context(), "INSERT INTO kept VALUES ('late')"); err != nil {
+		t.Fatal(err)
+	}
+	second := standby.Standby(t)
+	if err := primary.Stop(pgtest.Immediate); err != nil {
+		t.Fatal(err)
+	}
+	// The second one first, which would follow the other.
+	for i, s := range []*pgtest.Server{second, standby} {
+		if err := s.Promote(); err != nil {
+			t.Fatal(err)
+		}
+		if got := value(t, s.URL(), "INSERT INTO kept VALUES ('new') RETURNING (SELECT string_agg(v, ' ') FROM kept)"); got != "early" {
+			t.Errorf("promoted server %d has %s", i, got)
+		}
+	}
+}
+
 func TestOptionsReachTheServer(t *testing.T) {
 	for setting, c := range map[string]struct {
 		opts pgtest.Options

@@ -81,6 +81,23 @@ func Start(t testing.TB, opts Options) *Server {
 }
 
 func start(bin string, opts Options) (*Server, error) {
+	s, err := newServer(bin, opts)
+	if err != nil {
+		return nil, err
+	}
+	initdb := s.command("initdb", "--pgdata", s.data(), "--username", "postgres", "--auth", "trust",
+		"--encoding", "UTF8", "--locale", "C", "--no-sync")
+	if out, err := initdb.CombinedOutput(); err != nil {
+		return nil, errors.Join(fmt.Errorf("initdb: %w\n%s", err, out), s.remove())
+	}
+	if err := s.Resume(); err != nil {
+		return nil, errors.Join(err, s.remove())
+	}
+	return s, nil
+}
+
+// newServer returns a server without a cluster, and the folder for one.
+func newServer(bin string, opts Options) (*Server, error) {
 	dir, err := os.MkdirTemp("", "pgtest-")
 	if err != nil {
 		return nil, err
@@ -91,14 +108,6 @@ func start(bin string, opts Options) (*Server, error) {
 	}
 	if s.keeper, err = keep(bin, dir); err != nil {
 		return nil, errors.Join(err, os.RemoveAll(dir))
-	}
-	initdb := s.command("initdb", "--pgdata", s.data(), "--username", "postgres", "--auth", "trust",
-		"--encoding", "UTF8", "--locale", "C", "--no-sync")
-	if out, err := initdb.CombinedOutput(); err != nil {
-		return nil, errors.Join(fmt.Errorf("initdb: %w\n%s", err, out), s.remove())
-	}
-	if err := s.Resume(); err != nil {
-		return nil, errors.Join(err, s.remove())
 	}
 	return s, nil
 }

@@ -13,6 +13,7 @@ import (
 
 	"github.com/eventus-go/eventus/broker/jetstream"
 	"github.com/eventus-go/eventus/consume"
+	"github.com/eventus-go/eventus/product/cmd/internal/program"
 	"golang.org/x/sync/errgroup"
 )
 
@@ -36,8 +37,8 @@ func run(ctx context.Context, args []string, out, errs io.Writer) error {
 	if cfg.list {
 		return list(ctx, file, out)
 	}
-	log := newLogger(errs, cfg.logLevel)
-	unlock, err := lockFolder(cfg.data)
+	log := program.NewLogger(errs, cfg.logLevel)
+	unlock, err := program.LockFolder("pricewatch", cfg.data)
 	if err != nil {
 		return err
 	}
@@ -52,9 +53,10 @@ func run(ctx context.Context, args []string, out, errs io.Writer) error {
 		return err
 	}
 	defer conn.Close()
-	broker, err := jetstream.New(ctx, conn, jetstream.Config{Lazy: true})
+	cfg.stream.Lazy = true
+	broker, err := jetstream.New(ctx, conn, cfg.stream)
 	if err != nil {
-		return err
+		return program.StreamError(err)
 	}
 	receiver := consume.Receive(consume.Idempotent(consumer, p.inbox, p.handle, consume.Retry{}), products, broker,
 		consume.ReceiveConfig{Source: source, History: cfg.history, RequireVersion: true, Logger: log})
@@ -94,14 +96,4 @@ func list(ctx context.Context, file string, out io.Writer) error {
 		fmt.Fprintf(table, "%s\t%q\t%v\t%v\t%s\t%d\n", quoted(c.id), c.name, c.old, c.now, c.at, c.times)
 	})
 	return errors.Join(err, table.Flush())
-}
-
-func newLogger(out io.Writer, level slog.Level) *slog.Logger {
-	shortTime := func(groups []string, a slog.Attr) slog.Attr {
-		if a.Key == slog.TimeKey && len(groups) == 0 {
-			a.Value = slog.StringValue(a.Value.Time().Format("15:04:05.000"))
-		}
-		return a
-	}
-	return slog.New(slog.NewTextHandler(out, &slog.HandlerOptions{Level: level, ReplaceAttr: shortTime}))
 }

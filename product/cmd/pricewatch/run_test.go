@@ -10,15 +10,18 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
+	"github.com/eventus-go/eventus/broker/jetstream"
 	"github.com/eventus-go/eventus/eventustest/natstest"
 	"github.com/eventus-go/eventus/infra/natsd"
+	"github.com/eventus-go/eventus/product/cmd/internal/program"
 	"github.com/eventus-go/eventus/store/sqlite"
 )
 
 func TestRefusals(t *testing.T) {
 	used := t.TempDir()
-	unlock, err := lockFolder(used)
+	unlock, err := program.LockFolder("pricewatch", used)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -43,6 +46,7 @@ func TestRefusals(t *testing.T) {
 		t.Fatal(err)
 	}
 	guarded := natstest.Start(t, natsd.Config{Addr: "127.0.0.1:0", File: conf}).URL()
+	open := natstest.Start(t, natsd.Config{Addr: "127.0.0.1:0"}).URL()
 	for _, c := range []struct {
 		sentence string
 		args     []string
@@ -58,6 +62,8 @@ func TestRefusals(t *testing.T) {
 		{"a NATS server that turns the user away", []string{"-nats", strings.Replace(guarded, "//", "//u:secret@", 1)}, []string{"-nats", "correct the user"}},
 		{"a flag that is none", []string{"-colour"}, []string{"-colour", "-h"}},
 		{"a word too many", []string{"now"}, []string{"now", "-h"}},
+		{"a prefix that is none", []string{"-prefix", "a.b", "-nats", open}, []string{"-prefix", "a.b"}},
+		{"more partitions than there can be", []string{"-partitions", "257"}, []string{"-partitions", "1 to 256"}},
 	} {
 		t.Run(c.sentence, func(t *testing.T) {
 			args := append([]string{"-data", t.TempDir()}, c.args...)
@@ -92,8 +98,12 @@ func TestFlags(t *testing.T) {
 		t.Setenv("PRICEWATCH_DATA", "there")
 		t.Setenv("PRICEWATCH_HISTORY", "h")
 		t.Setenv("PRICEWATCH_LOG", "warn")
-		got, err := parseConfig([]string{"-data", "here"}, io.Discard)
-		want := config{nats: "nats://there:4222", data: "here", history: "h", logLevel: slog.LevelWarn}
+		t.Setenv("PRICEWATCH_MAX_AGE", "720h")
+		got, err := parseConfig([]string{"-data", "here", "-prefix", "shop"}, io.Discard)
+		want := config{
+			nats: "nats://there:4222", data: "here", history: "h", logLevel: slog.LevelWarn,
+			stream: jetstream.Config{Stream: "EVENTUS", Prefix: "shop", Partitions: 16, MaxAge: 720 * time.Hour},
+		}
 		if err != nil || got != want {
 			t.Errorf("got %+v, %v", got, err)
 		}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/eventus-go/eventus/broker/jetstream"
 	"github.com/eventus-go/eventus/infra/natsd"
+	"github.com/eventus-go/eventus/product/cmd/internal/program"
 	"github.com/nats-io/nats.go"
 )
 
@@ -23,7 +24,7 @@ type messaging struct {
 
 // embedMessaging starts a server in this process. Other programs reach it on addr,
 // unless that is empty.
-func embedMessaging(ctx context.Context, dir, addr string, log *slog.Logger) (*messaging, error) {
+func embedMessaging(ctx context.Context, dir, addr string, stream jetstream.Config, log *slog.Logger) (*messaging, error) {
 	server, err := natsd.Start(natsd.Config{Dir: dir, Addr: addr})
 	switch {
 	case err != nil && addr != "":
@@ -36,13 +37,13 @@ func embedMessaging(ctx context.Context, dir, addr string, log *slog.Logger) (*m
 		server.Shutdown()
 		return nil, fmt.Errorf("connect to the embedded NATS server: %w", err)
 	}
-	return (&messaging{server: server, conn: conn}).open(ctx, false)
+	return (&messaging{server: server, conn: conn}).open(ctx, stream)
 }
 
 // joinMessaging connects to the server, or the servers of a cluster separated by
 // commas, that any number of processes share. A server that is down is no error:
 // commands do not need it, and the connection comes up when it does.
-func joinMessaging(ctx context.Context, servers string, log *slog.Logger) (*messaging, error) {
+func joinMessaging(ctx context.Context, servers string, stream jetstream.Config, log *slog.Logger) (*messaging, error) {
 	conn, err := nats.Connect(servers, connection(log)...)
 	down := unreachable(err)
 	if down {
@@ -59,7 +60,8 @@ func joinMessaging(ctx context.Context, servers string, log *slog.Logger) (*mess
 	case err != nil:
 		return nil, fmt.Errorf("-nats %s: %w; start the server, or correct the URL (for example nats://host:4222)", redacted(servers), err)
 	}
-	return (&messaging{conn: conn}).open(ctx, down)
+	stream.Lazy = down
+	return (&messaging{conn: conn}).open(ctx, stream)
 }
 
 // unreachable reports whether no server answered: none listens, or its host is
@@ -93,12 +95,11 @@ func logConnected(log *slog.Logger, nc *nats.Conn) {
 	log.Info("NATS is back", slog.String("server", nc.ConnectedUrlRedacted()))
 }
 
-// open makes the broker. Lazily it does not ask the server, which may be down.
-func (m *messaging) open(ctx context.Context, lazily bool) (*messaging, error) {
-	broker, err := jetstream.New(ctx, m.conn, jetstream.Config{Lazy: lazily})
+func (m *messaging) open(ctx context.Context, stream jetstream.Config) (*messaging, error) {
+	broker, err := jetstream.New(ctx, m.conn, stream)
 	if err != nil {
 		m.close()
-		return nil, err
+		return nil, program.StreamError(err)
 	}
 	m.broker = broker
 	return m, nil

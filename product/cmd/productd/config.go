@@ -2,12 +2,11 @@ package main
 
 import (
 	"errors"
-	"flag"
-	"fmt"
 	"io"
 	"log/slog"
 
-	"github.com/peterbourgon/ff/v3"
+	"github.com/eventus-go/eventus/broker/jetstream"
+	"github.com/eventus-go/eventus/product/cmd/internal/program"
 )
 
 // config is what the flags say, or the environment where a flag is not given.
@@ -17,6 +16,7 @@ type config struct {
 	postgres string
 	nats     string
 	natsAddr string
+	stream   jetstream.Config
 	seed     bool
 	health   bool
 	logLevel slog.Level
@@ -39,29 +39,21 @@ func (c config) where() string {
 // parseConfig returns [flag.ErrHelp] after it has printed the flags.
 func parseConfig(args []string, out io.Writer) (config, error) {
 	var c config
-	flags := flag.NewFlagSet("productd", flag.ContinueOnError)
-	flags.StringVar(&c.addr, "addr", "127.0.0.1:8080", "`address` to serve HTTP on; port 0 takes a free one (PRODUCTD_ADDR)")
-	flags.StringVar(&c.data, "data", "./productd-data", "`folder` for the SQLite database and the embedded JetStream (PRODUCTD_DATA)")
-	flags.StringVar(&c.postgres, "postgres", "", "`URL` of a PostgreSQL database to use instead of SQLite (PRODUCTD_POSTGRES)")
-	flags.StringVar(&c.nats, "nats", "", "`URL` of a NATS server with JetStream to use instead of the embedded one (PRODUCTD_NATS)")
-	flags.StringVar(&c.natsAddr, "nats-addr", "", "loopback `address`, such as 127.0.0.1:4222, on which the embedded NATS serves other programs; by default it serves none (PRODUCTD_NATS_ADDR)")
-	flags.BoolVar(&c.seed, "seed", true, "create a first product and show its way (PRODUCTD_SEED)")
-	flags.BoolVar(&c.health, "health", false, "ask the productd that serves on -addr whether it is well, and exit with 0 or 1 (PRODUCTD_HEALTH)")
-	flags.TextVar(&c.logLevel, "log", slog.LevelInfo, "lowest `level` to log: DEBUG, INFO, WARN or ERROR (PRODUCTD_LOG)")
-	flags.SetOutput(io.Discard) // errors are returned
-	flags.Usage = func() {}
-	err := ff.Parse(flags, args, ff.WithEnvVarPrefix("PRODUCTD"))
-	switch {
-	case errors.Is(err, flag.ErrHelp):
-		flags.SetOutput(out)
-		fmt.Fprintln(out, "productd serves the product API. Its flags, and the environment variables that stand in for them:")
-		flags.PrintDefaults()
-		return config{}, flag.ErrHelp
-	case err != nil:
-		return config{}, fmt.Errorf("%w; productd -h lists the flags", err)
-	case flags.NArg() > 0:
-		return config{}, fmt.Errorf("%q is not a flag; productd -h lists them", flags.Arg(0))
-	case c.nats != "" && c.natsAddr != "":
+	flags := program.NewFlags("productd", "productd serves the product API.")
+	flags.StringVar(&c.addr, "addr", "127.0.0.1:8080", "`address` to serve HTTP on; port 0 takes a free one")
+	flags.StringVar(&c.data, "data", "./productd-data", "`folder` for the SQLite database and the embedded JetStream")
+	flags.StringVar(&c.postgres, "postgres", "", "`URL` of a PostgreSQL database to use instead of SQLite")
+	flags.StringVar(&c.nats, "nats", "", "`URL` of a NATS server with JetStream to use instead of the embedded one")
+	flags.StringVar(&c.natsAddr, "nats-addr", "", "loopback `address`, such as 127.0.0.1:4222, on which the embedded NATS serves other programs; by default it serves none")
+	flags.BoolVar(&c.seed, "seed", true, "create a first product and show its way")
+	flags.BoolVar(&c.health, "health", false, "ask the productd that serves on -addr whether it is well, and exit with 0 or 1")
+	flags.Stream(&c.stream)
+	flags.Publishing(&c.stream)
+	flags.Level(&c.logLevel)
+	if err := flags.Parse(args, out); err != nil {
+		return config{}, err
+	}
+	if c.nats != "" && c.natsAddr != "" {
 		return config{}, errors.New("-nats-addr is for the embedded NATS server, and -nats replaces that one; give one of them")
 	}
 	return c, nil

@@ -15,6 +15,7 @@ import (
 	"github.com/eventus-go/eventus/consume"
 	"github.com/eventus-go/eventus/outbox"
 	"github.com/eventus-go/eventus/product"
+	"github.com/eventus-go/eventus/product/cmd/internal/program"
 	"golang.org/x/sync/errgroup"
 )
 
@@ -32,7 +33,7 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	if cfg.health {
 		return askHealth(ctx, cfg.addr)
 	}
-	p := program{cfg: cfg, log: newLogger(out, cfg.logLevel)}
+	p := instance{cfg: cfg, log: program.NewLogger(out, cfg.logLevel)}
 	var data *folder
 	if cfg.needsFolder() {
 		if data, err = openFolder(cfg.data); err != nil {
@@ -62,23 +63,23 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	return runOn(ctx, p, db)
 }
 
-// program is what the service needs beside its database.
-type program struct {
+// instance is a running productd without its database.
+type instance struct {
 	cfg      config
 	log      *slog.Logger
 	listener net.Listener
 	nats     *messaging
 }
 
-func (p program) messaging(ctx context.Context, data *folder) (*messaging, error) {
+func (p instance) messaging(ctx context.Context, data *folder) (*messaging, error) {
 	if p.cfg.nats != "" {
-		return joinMessaging(ctx, p.cfg.nats, p.log)
+		return joinMessaging(ctx, p.cfg.nats, p.cfg.stream, p.log)
 	}
-	return embedMessaging(ctx, data.jetStream(), p.cfg.natsAddr, p.log)
+	return embedMessaging(ctx, data.jetStream(), p.cfg.natsAddr, p.cfg.stream, p.log)
 }
 
 // runOn is run on a database, which it closes.
-func runOn[Tx any](ctx context.Context, p program, db *database[Tx]) error {
+func runOn[Tx any](ctx context.Context, p instance, db *database[Tx]) error {
 	defer db.close()
 	log := p.log
 	history, err := db.events.History(ctx)
@@ -114,7 +115,7 @@ func runOn[Tx any](ctx context.Context, p program, db *database[Tx]) error {
 	g.Go(func() error {
 		url := "http://" + p.listener.Addr().String()
 		if p.cfg.seed {
-			s := seed[Tx]{log, commands, queries, db, p.nats.conn, relay, follower}
+			s := seed[Tx]{log, commands, queries, db, p.nats.conn, p.cfg.stream.Prefix, relay, follower}
 			if err := s.plant(ctx); err != nil && ctx.Err() == nil {
 				return fmt.Errorf("seed: %w", err)
 			}
@@ -126,16 +127,6 @@ func runOn[Tx any](ctx context.Context, p program, db *database[Tx]) error {
 	err = g.Wait()
 	log.Info("stopped")
 	return err
-}
-
-func newLogger(out io.Writer, level slog.Level) *slog.Logger {
-	shortTime := func(groups []string, a slog.Attr) slog.Attr {
-		if a.Key == slog.TimeKey && len(groups) == 0 {
-			a.Value = slog.StringValue(a.Value.Time().Format("15:04:05.000"))
-		}
-		return a
-	}
-	return slog.New(slog.NewTextHandler(out, &slog.HandlerOptions{Level: level, ReplaceAttr: shortTime}))
 }
 
 func listen(addr string) (net.Listener, error) {

@@ -14,7 +14,9 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
+	"github.com/eventus-go/eventus/broker/jetstream"
 	"github.com/eventus-go/eventus/store/sqlite"
 )
 
@@ -161,6 +163,19 @@ func TestRefusals(t *testing.T) {
 		{"a flag that is none", func(t *testing.T) []string { return []string{"-colour"} }, []string{"-colour", "-h"}},
 		{"a flag of the wrong kind", func(t *testing.T) []string { return []string{"-seed=perhaps"} }, []string{"seed"}},
 		{"a word too many", func(t *testing.T) []string { return []string{"now"} }, []string{"now", "-h"}},
+		{"more replicas than a stream can have", func(t *testing.T) []string { return []string{"-replicas=6"} }, []string{"-replicas", "1 to 5"}},
+		{"partitions that are no number", func(t *testing.T) []string { return []string{"-partitions=many"} }, []string{"-partitions", "1 to 256"}},
+		{"a duration without its unit", func(t *testing.T) []string { return []string{"-max-age=720"} }, []string{"-max-age", "720h"}},
+		{"a negative duration", func(t *testing.T) []string { return []string{"-publish-timeout=-1s"} }, []string{"-publish-timeout", "5m"}},
+		{"replicas on one server", func(t *testing.T) []string {
+			return []string{"-data", t.TempDir(), "-replicas=3"}
+		}, []string{"-replicas", "cluster"}},
+		{"a stream name that is none", func(t *testing.T) []string {
+			return []string{"-data", t.TempDir(), "-stream=a b"}
+		}, []string{"-stream", "a b"}},
+		{"another number of partitions than the stream has", func(t *testing.T) []string {
+			return []string{"-data", newer(t, "SELECT 1"), "-partitions=8"}
+		}, []string{"partitions", `"16"`}},
 	} {
 		t.Run(c.sentence, func(t *testing.T) {
 			args := append([]string{"-addr", "127.0.0.1:0"}, c.args(t)...)
@@ -195,8 +210,15 @@ func TestFlags(t *testing.T) {
 		t.Setenv("PRODUCTD_DATA", "there")
 		t.Setenv("PRODUCTD_SEED", "false")
 		t.Setenv("PRODUCTD_LOG", "warn")
-		got, err := parseConfig([]string{"-addr", "127.0.0.1:2"}, io.Discard)
-		want := config{addr: "127.0.0.1:2", data: "there", seed: false, logLevel: slog.LevelWarn}
+		t.Setenv("PRODUCTD_DUPLICATE_WINDOW", "10m")
+		got, err := parseConfig([]string{"-addr", "127.0.0.1:2", "-replicas", "3", "-stream", "SHOP", "-max-age", "720h"}, io.Discard)
+		want := config{
+			addr: "127.0.0.1:2", data: "there", seed: false, logLevel: slog.LevelWarn,
+			stream: jetstream.Config{
+				Stream: "SHOP", Prefix: "eventus", Partitions: 16, Replicas: 3,
+				MaxAge: 720 * time.Hour, DuplicateWindow: 10 * time.Minute, PublishTimeout: 5 * time.Second,
+			},
+		}
 		if err != nil || got != want {
 			t.Errorf("got %+v, %v", got, err)
 		}

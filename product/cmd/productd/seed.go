@@ -25,13 +25,14 @@ type seed[Tx any] struct {
 	queries  product.Queries
 	db       *database[Tx]
 	conn     *nats.Conn
+	prefix   string // of the subjects
 	relay    *outbox.Relay
 	follower *consume.Follower[Tx]
 }
 
 func (s seed[Tx]) plant(ctx context.Context) error {
 	// This connection gets what is published to JetStream as well.
-	published, err := s.conn.SubscribeSync("eventus." + product.Products.Category() + ".*")
+	published, err := s.conn.SubscribeSync(s.prefix + "." + product.Products.Category() + ".*")
 	if err != nil {
 		return err
 	}

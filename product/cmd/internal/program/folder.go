@@ -1,4 +1,4 @@
-package main
+package program
 
 import (
 	"fmt"
@@ -8,19 +8,20 @@ import (
 	"github.com/gofrs/flock"
 )
 
-// lockFolder makes the data folder and locks it against other processes. The
-// system releases the lock of a process that dies.
-func lockFolder(path string) (unlock func(), err error) {
+// LockFolder makes a data folder, and locks it against other processes of the
+// program until unlock is called. The system unlocks the folder of a process that
+// dies.
+func LockFolder(program, path string) (unlock func(), err error) {
 	if err := os.MkdirAll(path, 0o750); err != nil {
 		return nil, fmt.Errorf("the data folder %s cannot be made (%w); choose another by -data", path, err)
 	}
-	lock := flock.New(filepath.Join(path, "pricewatch.lock"))
+	lock := flock.New(filepath.Join(path, program+".lock"))
 	locked, err := lock.TryLock()
 	if err != nil {
 		return nil, fmt.Errorf("the data folder %s cannot be written (%w); choose another by -data", path, err)
 	}
 	if !locked {
-		return nil, fmt.Errorf("another pricewatch works on the data folder %s; stop that one, or choose another folder by -data", path)
+		return nil, fmt.Errorf("another %s works on the data folder %s; stop that one, or choose another folder by -data", program, path)
 	}
 	// The file stays: without it, two processes could lock two files of one name.
 	return func() { _ = lock.Unlock() }, nil
