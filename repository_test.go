@@ -275,6 +275,89 @@ func TestUpdateDoesNotRepeatWhatMayHaveHappened(t *testing.T) {
 	}
 }
 
+// lossy is a store whose connection is lost now and then: before an append is
+// stored, or after.
+type lossy struct {
+	*memory.Store
+	lose func() (before, after bool)
+}
+
+func (l *lossy) Append(ctx context.Context, s store.Stream, expected store.Expected, events []store.Event) (int64, error) {
+	before, after := l.lose()
+	lost := fmt.Errorf("%w: connection reset", store.ErrOutcomeUnknown)
+	if before {
+		return 0, lost
+	}
+	version, err := l.Store.Append(ctx, s, expected, events)
+	if after {
+		return 0, lost
+	}
+	return version, err
+}
+
+func TestAnAppendWithAnUnknownOutcomeIsRepeated(t *testing.T) {
+	for name, lose := range map[string]func(try int) (before, after bool){
+		"it is stored":                func(try int) (bool, bool) { return false, try == 1 },
+		"it is not stored":            func(try int) (bool, bool) { return try == 1, false },
+		"it is stored the fifth time": func(try int) (bool, bool) { return try < 5, try < 8 },
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				try, decided := 0, 0
+				s := &lossy{memory.New(), func() (bool, bool) { try++; return lose(try) }}
+				r := eventus.NewRepository(s, counters)
+				if err := r.Update(t.Context(), "c", func(c *counter) error { decided++; return c.Add(2) }); err != nil || decided != 1 {
+					t.Fatalf("decided %d times, error %v", decided, err)
+				}
+				if c, err := r.Load(t.Context(), "c"); err != nil || c.Version() != 1 || c.State().Total != 2 {
+					t.Errorf("%+v, %v", c, err)
+				}
+			})
+		})
+	}
+	t.Run("another writer is first: it is decided again", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			try := 0
+			s := &lossy{Store: memory.New()}
+			other := eventus.NewRepository(s.Store, counters)
+			s.lose = func() (bool, bool) {
+				if try++; try == 2 {
+					update(t, other, "c", 4)
+				}
+				return try == 1, false
+			}
+			r := eventus.NewRepository(s, counters)
+			if err := r.Update(t.Context(), "c", add(2)); err != nil {
+				t.Fatal(err)
+			}
+			if c, err := r.Load(t.Context(), "c"); err != nil || c.State().Total != 6 {
+				t.Errorf("%+v, %v", c, err)
+			}
+		})
+	})
+	t.Run("the store does not come back: the outcome is unknown, and to save again is safe", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			gone := true
+			s := &lossy{memory.New(), func() (bool, bool) { return false, gone }}
+			r := eventus.NewRepository(s, counters)
+			c := r.New("c")
+			if err := c.Add(2); err != nil {
+				t.Fatal(err)
+			}
+			if err := r.Save(t.Context(), c); !errors.Is(err, eventus.ErrOutcomeUnknown) {
+				t.Fatalf("got error %v", err)
+			}
+			gone = false
+			if err := r.Save(t.Context(), c); err != nil {
+				t.Fatal(err)
+			}
+			if c, err := r.Load(t.Context(), "c"); err != nil || c.Version() != 1 {
+				t.Errorf("%+v, %v", c, err)
+			}
+		})
+	})
+}
+
 func TestAStaleExpectedVersionIsRefusedAtOnce(t *testing.T) {
 	r := eventus.NewRepository(memory.New(), counters)
 	update(t, r, "c", 2, 4)

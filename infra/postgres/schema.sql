@@ -592,7 +592,7 @@ CREATE FUNCTION {schema}.found_or_repeated(
 ) RETURNS bigint LANGUAGE plpgsql AS $$
 #variable_conflict use_variable
 BEGIN
-	IF have >= expected + n AND (
+	IF have - n >= expected AND (
 		SELECT count(*) FROM {schema}.event_store AS e
 		WHERE e.category = category AND e.stream_id = stream_id
 			AND (e.version = expected + 1 AND e.event_id = first_id OR e.version = expected + n AND e.event_id = last_id)

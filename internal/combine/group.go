@@ -23,8 +23,19 @@ func (g *Group) Found(version int64) { g.found, g.busy = version, false }
 // written to it.
 func (g *Group) Busy() { g.busy = true }
 
-// written reports whether the events are in the stream.
-func (g *Group) written() bool { return g.Expected == store.Any || int64(g.Expected) == g.found }
+// Result returns what a write of this group alone came to: the version of the last
+// event, or a [*store.ConflictError].
+func (g *Group) Result() (int64, error) {
+	if !g.Written() {
+		return 0, &store.ConflictError{Stream: g.Stream, Expected: g.Expected, Actual: g.found}
+	}
+	return g.found + int64(len(g.Events)), nil
+}
+
+// Written reports whether the events are in the stream, as [Group.Found] was told.
+func (g *Group) Written() bool {
+	return !g.busy && (g.Expected == store.Any || int64(g.Expected) == g.found)
+}
 
 // group takes the next appends of a lane, as far as they can be checked and
 // written as one, and within the limits. An append that is alone may exceed them.

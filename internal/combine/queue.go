@@ -30,8 +30,9 @@ type Config struct {
 	// Write writes groups in one transaction. When it returns nil, it has called
 	// [Group.Found] or [Group.Busy] of each group.
 	Write func(ctx context.Context, groups []*Group) error
-	// Refused reports whether an error of Write means that nothing was written.
-	Refused func(err error) bool
+	// Refused reports whether an error of Write means that nothing was written, and
+	// Divide whether then a part of the groups may be taken.
+	Refused, Divide func(err error) bool
 }
 
 const (

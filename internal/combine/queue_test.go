@@ -16,6 +16,7 @@ import (
 
 var (
 	errRefused = errors.New("refused")
+	errFull    = errors.New("full") // whatever is written
 	errLost    = errors.New("lost")
 )
 
@@ -39,7 +40,9 @@ func newTable() *table {
 func (t *table) queue() *Queue {
 	return New(Config{
 		MaxStreams: 4, MaxEvents: 10, MaxBytes: 1000, MaxWrites: 4, Timeout: 30 * time.Second, Patience: 100 * time.Millisecond,
-		MaxWait: 10 * time.Second, Write: t.write, Refused: func(err error) bool { return errors.Is(err, errRefused) },
+		MaxWait: 10 * time.Second, Write: t.write,
+		Refused: func(err error) bool { return errors.Is(err, errRefused) || errors.Is(err, errFull) },
+		Divide:  func(err error) bool { return errors.Is(err, errRefused) },
 	})
 }
 
@@ -331,6 +334,29 @@ func TestTheOneToBlameIsRefusedAlone(t *testing.T) {
 		if r := <-bad; r.err == nil || errors.Is(r.err, store.ErrOutcomeUnknown) {
 			t.Errorf("the bad one: %+v", r)
 		}
+	})
+}
+
+func TestARefusalOfAllIsNotDivided(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		table, gate := newTable(), make(gate)
+		table.before = func(ctx context.Context, n int) error {
+			if n == 2 {
+				return errFull
+			}
+			return gate.wait(ctx)
+		}
+		q := table.queue()
+		first := start(t.Context(), q, "z", 0, "z")
+		all := []<-chan result{start(t.Context(), q, "a", 0, "1"), start(t.Context(), q, "a", 1, "2"), start(t.Context(), q, "b", 0, "3")}
+		close(gate)
+		<-first
+		for _, ch := range all {
+			if r := <-ch; !errors.Is(r.err, errFull) || errors.Is(r.err, store.ErrOutcomeUnknown) {
+				t.Errorf("got %+v", r)
+			}
+		}
+		table.mustWrite(t, []string{"z 1"}, []string{"a 2", "b 1"})
 	})
 }
 

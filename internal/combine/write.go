@@ -60,12 +60,16 @@ func (q *Queue) write(ctx context.Context, groups []*Group) {
 	err := errors.New("the write was abandoned by a panic")
 	defer func() { q.settle(groups, err) }()
 	err = q.attempt(ctx, groups)
-	if n := len(groups); n > 1 && err != nil && q.cfg.Refused(err) {
+	if n := len(groups); n > 1 && q.divides(err) {
 		first, second := groups[:n/2], groups[n/2:]
 		groups = nil // the parts settle their own
 		q.write(ctx, first)
 		q.write(ctx, second)
 	}
+}
+
+func (q *Queue) divides(err error) bool {
+	return err != nil && q.cfg.Refused(err) && q.cfg.Divide(err)
 }
 
 // attempt calls Write. Another write may start beside one that takes too long.
@@ -106,12 +110,11 @@ func (q *Queue) settle(groups []*Group, err error) {
 
 func (q *Queue) settleGroup(g *Group, err error) {
 	l := g.lane
-	refused := err != nil && q.cfg.Refused(err)
 	switch {
-	case refused && len(g.appends) > 1:
+	case q.divides(err) && len(g.appends) > 1:
 		l.separate(g)
 	case err != nil:
-		if !refused {
+		if !q.cfg.Refused(err) {
 			err = fmt.Errorf("%w: %w", store.ErrOutcomeUnknown, err)
 		}
 		for _, p := range g.appends {
@@ -120,7 +123,7 @@ func (q *Queue) settleGroup(g *Group, err error) {
 	case g.busy:
 		q.rest(l, g.appends)
 		return
-	case g.written():
+	case g.Written():
 		version := g.found
 		for _, p := range g.appends {
 			version += int64(len(p.events))

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/eventus-go/eventus/internal/combine"
@@ -34,7 +35,7 @@ func (s *Store) newQueue() *combine.Queue {
 		MaxStreams: maxStreams, MaxEvents: maxEvents, MaxBytes: maxBytes,
 		MaxWrites: int(max(2, s.pool.Config().MaxConns/2)),
 		Timeout:   writeTimeout, Patience: writePatience, MaxWait: longestBusy,
-		Write: s.write, Refused: refused,
+		Write: s.write, Refused: refused, Divide: divides,
 	})
 }
 
@@ -71,12 +72,18 @@ func refused(err error) bool {
 	return errors.As(err, &unsent) || errors.Is(err, store.ErrConflict) || sqlState(err) != "" && !isLost(err)
 }
 
+// divides reports whether the server may take a part of what it has refused: the
+// refusal may be of one append, or there was no room for so many locks.
+func divides(err error) bool { return !isTransient(err) || sqlState(err) == outOfMemory }
+
 // write writes groups in one statement. What is committed then wakes readers.
 func (s *Store) write(ctx context.Context, groups []*combine.Group) error {
 	var err error
 	for range tries {
 		if err = s.send(ctx, groups); err == nil {
-			s.wake()
+			if slices.ContainsFunc(groups, (*combine.Group).Written) {
+				s.wake()
+			}
 			return nil
 		}
 		if !isRace(err) && !pgconn.SafeToRetry(err) {

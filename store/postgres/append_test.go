@@ -148,7 +148,8 @@ func TestAppend(t *testing.T) {
 	})
 	t.Run("10,000 events are appended at once, in order", func(t *testing.T) {
 		s := openStore(t, pgtest.Pool(t))
-		version, err := s.Append(t.Context(), stream, store.NoStream, events(store.MaxEvents))
+		all := events(store.MaxEvents)
+		version, err := s.Append(t.Context(), stream, store.NoStream, all)
 		if err != nil || version != store.MaxEvents {
 			t.Fatalf("version %d, error %v", version, err)
 		}
@@ -157,7 +158,7 @@ func TestAppend(t *testing.T) {
 			t.Fatalf("%d messages, error %v", len(got), err)
 		}
 		for i, m := range got {
-			if m.Version != int64(i)+1 || m.ID != fmt.Sprint(i) {
+			if m.Version != int64(i)+1 || m.ID != all[i].ID {
 				t.Fatalf("message %d is %s, version %d", i+1, m.ID, m.Version)
 			}
 		}

@@ -18,6 +18,7 @@ const (
 	deadlockDetected     = "40P01"
 	lockNotAvailable     = "55P03" // lock_timeout
 	featureNotSupported  = "0A000"
+	outOfMemory          = "53200" // also of shared memory, for locks
 )
 
 // isRace reports whether an append failed because somebody else was faster, so

@@ -66,11 +66,9 @@ func (t *TxStore) Append(ctx context.Context, stream store.Stream, expected stor
 	if err := t.tx.SendBatch(ctx, batch).Close(); err != nil {
 		return 0, t.undo(ctx, g, begun, fmt.Errorf("append: %w", err))
 	}
-	if expected != store.Any && int64(expected) != *found {
-		return 0, &store.ConflictError{Stream: stream, Expected: expected, Actual: *found}
-	}
 	noteAppended(t.tx, stream)
-	return *found + int64(len(events)), nil
+	g.Found(*found)
+	return g.Result()
 }
 
 // undo takes tx back to before a failed append and returns its error.

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"fmt"
 
+	"github.com/eventus-go/eventus/internal/combine"
 	"github.com/eventus-go/eventus/store"
 )
 
@@ -22,7 +23,9 @@ var _ store.Bound = (*TxStore)(nil)
 // from the database that was given to [Open].
 //
 // An append that returns a [*store.ConflictError], or any other error, has
-// written nothing, and tx can be used further. [Store.Watch] does not tell of
+// written nothing, and tx can be used further, unless SQLite has rolled all of tx
+// back, as it does when the disk is full. The error then says so, and tx refuses
+// further statements ([sql.ErrTxDone]). [Store.Watch] does not tell of
 // appends in tx, since only the caller knows when it commits.
 //
 // A transaction of the caller's own is a writer that the store does not know:
@@ -45,14 +48,14 @@ func (t *TxStore) Append(ctx context.Context, stream store.Stream, expected stor
 	// An interrupted INSERT makes SQLite roll back the whole transaction behind
 	// database/sql's back; what the caller writes next would commit at once.
 	ctx = context.WithoutCancel(ctx)
-	r := &request{stream: stream, expected: expected, events: events}
+	g := &combine.Group{Stream: stream, Expected: expected, Events: events}
 	if err := t.savepoint(ctx, func() error {
-		_, err := t.store.appendTo(ctx, t.tx, []*request{r})
+		_, err := t.store.appendTo(ctx, t.tx, []*combine.Group{g})
 		return err
 	}); err != nil {
 		return 0, err
 	}
-	return r.version, r.err
+	return g.Result()
 }
 
 // savepoint undoes what a failed f has written, so that the rest of the
@@ -63,7 +66,12 @@ func (t *TxStore) savepoint(ctx context.Context, f func() error) error {
 	}
 	err := f()
 	if err != nil {
-		_, _ = t.tx.ExecContext(ctx, "ROLLBACK TO eventus_append")
+		if _, gone := t.tx.ExecContext(ctx, "ROLLBACK TO eventus_append"); gone != nil {
+			// SQLite has rolled back all of tx, because the disk is full for example.
+			// What the caller writes next would commit by itself.
+			_ = t.tx.Rollback()
+			return fmt.Errorf("the transaction was rolled back: %w", err)
+		}
 	}
 	if _, released := t.tx.ExecContext(ctx, "RELEASE eventus_append"); err == nil && released != nil {
 		return fmt.Errorf("release savepoint: %w", released)

@@ -4,7 +4,9 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"fmt"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -154,4 +156,45 @@ func TestWithTx(t *testing.T) {
 			t.Error("it was not")
 		}
 	})
+}
+
+// A full disk makes SQLite roll back the whole transaction. What is written after
+// it must not commit by itself.
+func TestAFullDiskEndsTheTransaction(t *testing.T) {
+	for _, n := range []int{1, 10, 100} {
+		s, db := openStore(t, filepath.Join(t.TempDir(), "a.db"))
+		if _, err := db.Exec("CREATE TABLE ledger (what TEXT)"); err != nil {
+			t.Fatal(err)
+		}
+		tx, err := db.BeginTx(t.Context(), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer tx.Rollback()
+		var pages int
+		if _, err := tx.Exec("INSERT INTO ledger VALUES ('debit')"); err != nil {
+			t.Fatal(err)
+		}
+		if err := tx.QueryRow("PRAGMA page_count").Scan(&pages); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := tx.Exec(fmt.Sprint("PRAGMA max_page_count = ", pages+1)); err != nil {
+			t.Fatal(err)
+		}
+		large := events(n)
+		for i := range large {
+			large[i].Data = make([]byte, 60_000)
+		}
+		_, err = s.WithTx(tx).Append(t.Context(), stream, store.Any, large)
+		if err == nil || !strings.Contains(err.Error(), "rolled back") || !s.Transient(err) {
+			t.Fatalf("append: got error %v", err)
+		}
+		if _, err := tx.Exec("INSERT INTO ledger VALUES ('credit')"); !errors.Is(err, sql.ErrTxDone) {
+			t.Errorf("the transaction goes on: got error %v", err)
+		}
+		rows := -1
+		if err := db.QueryRow("SELECT count(*) FROM ledger").Scan(&rows); err != nil || rows != 0 {
+			t.Errorf("%d rows, error %v, want none", rows, err)
+		}
+	}
 }
