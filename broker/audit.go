@@ -13,9 +13,11 @@ type Auditor interface {
 	// topic.
 	Place(topic, key string) string
 
-	// Token says where the broker keeps the message that this value has had
-	// confirmed last at place. It is empty when there is none.
-	Token(place string) string
+	// Newest returns the ID of a message at place, and a token which says where the
+	// broker keeps it. All that this value has had confirmed there since the session
+	// changed last lies at or before that message. Both are empty when there is
+	// none.
+	Newest(place string) (id, token string)
 
 	// Find returns the message that the broker keeps where token says, and
 	// whether there is one. It may be another message than the one that the token
@@ -39,4 +41,7 @@ type Tail struct {
 	// MaxAge is how long the broker keeps messages. 0 means for as long as it
 	// lives.
 	MaxAge time.Duration
+	// Drops says that the broker drops messages for other reasons than their age,
+	// such as a maximum of their number. What is not there says nothing then.
+	Drops bool
 }

@@ -111,6 +111,15 @@ type Delivery interface {
 	InProgress(ctx context.Context) error
 }
 
+// Sequenced is implemented by the deliveries of brokers that number their messages,
+// so that an operator finds the message at the broker.
+type Sequenced interface {
+	// Sequence returns the message's number at the broker, 1 or greater. Of one
+	// topic a message that was published later has a greater one. All deliveries of
+	// a message have the same.
+	Sequence() uint64
+}
+
 // Notifier tells a reader of the store that something new is likely to be there.
 // It is for readers that follow the store's log and use the broker as a wake-up
 // alone.

@@ -13,13 +13,20 @@ import (
 )
 
 func TestAdoptedConsumersGoOnFromAnyState(t *testing.T) {
+	t.Parallel()
+	onSQLite, onPostgres := uint64(20), uint64(5)
+	if testing.Short() {
+		onSQLite, onPostgres = 4, 1
+	}
 	t.Run("SQLite", func(t *testing.T) {
-		for seed := range uint64(20) {
+		t.Parallel()
+		for seed := range onSQLite {
 			goOnFromAnyState(t, seed, beforeSQLite)
 		}
 	})
 	t.Run("PostgreSQL", func(t *testing.T) {
-		for seed := range uint64(5) {
+		t.Parallel()
+		for seed := range onPostgres {
 			goOnFromAnyState(t, seed, beforePostgres)
 		}
 	})

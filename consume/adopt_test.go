@@ -190,8 +190,9 @@ func (a *adoption[Tx]) ask(consumer string, action store.Action, stream ...store
 var board = []string{"order", "stock"}
 
 func TestAdoptedConsumersGoOn(t *testing.T) {
-	t.Run("SQLite", func(t *testing.T) { adoptedConsumersGoOn(t, beforeSQLite) })
-	t.Run("PostgreSQL", func(t *testing.T) { adoptedConsumersGoOn(t, beforePostgres) })
+	t.Parallel()
+	t.Run("SQLite", func(t *testing.T) { t.Parallel(); adoptedConsumersGoOn(t, beforeSQLite) })
+	t.Run("PostgreSQL", func(t *testing.T) { t.Parallel(); adoptedConsumersGoOn(t, beforePostgres) })
 }
 
 func adoptedConsumersGoOn[Tx any](t *testing.T, open before[Tx]) {

@@ -46,6 +46,7 @@ func writeThrough(ctx context.Context, tx any) (err error) {
 // Others flow, its stream is parked with an error that says why, and once the
 // handler is mended each event has its effect once.
 func TestAHandlerThatMisbehaves(t *testing.T) {
+	t.Parallel()
 	release := make(chan struct{})
 	t.Cleanup(func() { close(release) })
 	for _, c := range []struct {
@@ -69,6 +70,7 @@ func TestAHandlerThatMisbehaves(t *testing.T) {
 		{name: "calls Goexit", do: func(context.Context, any) error { runtime.Goexit(); return nil }, says: "runtime.Goexit"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
 			eachDatabase(t, func(t *testing.T, r rig) {
 				bad := program{after: func(ctx context.Context, tx any, m eventus.Message[bumpEvent]) error {
 					if m.Stream.ID == "bad" {
@@ -104,6 +106,7 @@ func TestAHandlerThatMisbehaves(t *testing.T) {
 // TestAHandlerThatKeepsItsTransaction uses the transactions of messages after
 // their end: nothing of that takes effect.
 func TestAHandlerThatKeepsItsTransaction(t *testing.T) {
+	t.Parallel()
 	eachDatabase(t, func(t *testing.T, r rig) {
 		var mu sync.Mutex
 		var kept []any

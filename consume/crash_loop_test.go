@@ -12,6 +12,7 @@ import (
 // TestAMessageThatEndsTheProcess restarts a process that a message ends by
 // os.Exit. After five restarts at most the message is parked and others flow.
 func TestAMessageThatEndsTheProcess(t *testing.T) {
+	t.Parallel()
 	onEachServer(t, func(t *testing.T, r rig, at member) {
 		at.Consumer, at.Segments, at.Batch, at.Lease, at.ExitAt = "view", 1, 64, 500*time.Millisecond, "bomb"
 		for i := range 3 {
@@ -65,6 +66,7 @@ func TestAMessageThatEndsTheProcess(t *testing.T) {
 // TestAMessageThatEndsTheProcessWhenItIsTriedAgain fails at first, so that it is
 // parked, and ends the process in its turn.
 func TestAMessageThatEndsTheProcessWhenItIsTriedAgain(t *testing.T) {
+	t.Parallel()
 	onEachServer(t, func(t *testing.T, r rig, at member) {
 		at.Consumer, at.Segments, at.Batch, at.Lease, at.ExitAt = "view", 1, 64, 500*time.Millisecond, "bomb"
 		at.FailFirst = true

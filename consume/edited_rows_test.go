@@ -16,6 +16,7 @@ import (
 // more, and a rebuild makes it right. A follower that runs knows the event id, and
 // mends a row that has another at the right position.
 func TestAPositionEditedByHandIsForked(t *testing.T) {
+	t.Parallel()
 	for name, edit := range map[string]string{
 		"forward":           "position = position + 3",
 		"beyond the end":    "position = position + 1000",
@@ -25,6 +26,7 @@ func TestAPositionEditedByHandIsForked(t *testing.T) {
 	} {
 		for _, running := range []bool{false, true} {
 			t.Run(fmt.Sprintf("%s, running %v", name, running), func(t *testing.T) {
+				t.Parallel()
 				eachDatabase(t, func(t *testing.T, r rig) {
 					stop := start(t, r.follower("view", r, quick(), program{}))
 					add(t, r, "a", 6)

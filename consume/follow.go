@@ -11,9 +11,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/eventus-go/eventus/broker"
 	"github.com/eventus-go/eventus/internal/pause"
-	"github.com/eventus-go/eventus/internal/quiet"
 	"github.com/eventus-go/eventus/store"
 	"github.com/google/uuid"
 )
@@ -42,70 +40,17 @@ type across[Tx any] struct {
 // Watch implements [store.Watcher] where the log does.
 func (a across[Tx]) Watch() <-chan struct{} { return watch(a.Log) }
 
+// BlockedBy implements [store.Blockable] where the log does.
+func (a across[Tx]) BlockedBy(ctx context.Context) (store.LogBlock, error) {
+	return blockOf(ctx, a.Log)
+}
+
 // watch returns nil, which blocks, for a log that is not a [store.Watcher].
 func watch(log store.Log) <-chan struct{} {
 	if w, ok := log.(store.Watcher); ok {
 		return w.Watch()
 	}
 	return nil
-}
-
-// Config configures a [Follower]. The zero value is ready for use.
-type Config struct {
-	// Start is where a new consumer begins. Default [Beginning]; a consumer with
-	// effects [Outside] of the database has to choose.
-	Start Start
-	// Wake is a broker that tells when something was published, so that a
-	// consumer in another process than the writer need not wait for its next
-	// look at the log. Nothing that comes from it takes effect. Default none.
-	Wake broker.Notifier
-	// Generation tells builds of one read model apart that stand side by side:
-	// a new generation is built from the log while the old one serves. Default 0.
-	Generation int
-	// Segments is the number of segments of a new consumer: so many processes
-	// can work on it at a time. With more than one, the order holds within a
-	// stream only. A consumer that exists keeps its number; a request changes it
-	// ([store.SetSegments]). Default 1.
-	Segments int
-	// BatchSize is the most messages in one transaction. It bounds the
-	// follower's memory, to a few batches for each segment. Default 256.
-	BatchSize int
-	// LeaseDuration is how long a segment stays with a member that was killed or
-	// stopped. A handler may take half of it. Default 20 s.
-	LeaseDuration time.Duration
-	// MaxPollInterval is the longest pause between two looks at the log. What
-	// this process appends, and what Wake announces, is seen at once. Default
-	// 500 ms.
-	MaxPollInterval time.Duration
-	// StopTimeout is how long work in hand may go on after the context of Run has
-	// ended. Default 10 s.
-	StopTimeout time.Duration
-	// Retry says when a message that failed is tried again.
-	Retry Retry
-	// Logger gets warnings about streams that are parked and errors of the
-	// consumer, and at debug level each message. Default: [slog.Default], from
-	// warnings on.
-	Logger *slog.Logger
-}
-
-func (c Config) withDefaults() Config {
-	if c.Generation < 0 || c.Segments < 0 || c.Segments > store.MaxSegments || c.BatchSize < 0 || c.LeaseDuration < 0 || c.MaxPollInterval < 0 || c.StopTimeout < 0 {
-		panic(fmt.Sprintf("consume: Config has a value that is negative, or more than %d segments; 0 means the default", store.MaxSegments))
-	}
-	c.BatchSize = orDefault(c.BatchSize, 256)
-	c.LeaseDuration = orDefault(c.LeaseDuration, 20*time.Second)
-	c.MaxPollInterval = orDefault(c.MaxPollInterval, 500*time.Millisecond)
-	c.StopTimeout = orDefault(c.StopTimeout, 10*time.Second)
-	c.Retry = c.Retry.withDefaults()
-	c.Logger = quiet.Logger(c.Logger)
-	return c
-}
-
-func orDefault[T int | time.Duration](value, otherwise T) T {
-	if value == 0 {
-		return otherwise
-	}
-	return value
 }
 
 // Follower is a member of a consumer: it reads the log and calls handlers. Make
@@ -217,6 +162,7 @@ func (f *Follower[Tx]) Run(ctx context.Context) error {
 	defer f.running.Unlock()
 	m := &member[Tx]{
 		Follower: f,
+		db:       bounded[Tx]{f.db, f.cfg.LeaseDuration / 2},
 		name:     uuid.NewString(),
 		program:  program(),
 		workers:  make(map[int]*worker[Tx]),
@@ -233,56 +179,6 @@ func program() string {
 	}
 	name := filepath.Base(os.Args[0])
 	return strings.ToValidUTF8(fmt.Sprintf("%s (pid %d on %s)", name, os.Getpid(), host), "?")
-}
-
-// reached is where a segment of this process stands.
-type reached struct {
-	move     int64 // the one that took it there
-	position int64 // up to which all is committed
-	segments int   // of the consumer
-	parked   bool  // the consumer may have parked streams
-}
-
-// tell notes where a segment stands and wakes those who wait for it.
-func (f *Follower[Tx]) tell(segment int, r reached) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	f.moves++
-	r.move = f.moves
-	f.here[segment] = r
-	close(f.moved)
-	f.moved = make(chan struct{})
-}
-
-// forget drops a segment that this process works on no more.
-func (f *Follower[Tx]) forget(segment int) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	delete(f.here, segment)
-}
-
-// lastMove returns the number of the last move of a segment of this process.
-func (f *Follower[Tx]) lastMove() int64 {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	return f.moves
-}
-
-// has reports whether the message of a stream at a position is handled, as far as
-// this process knows without a look at the database. It must have come there after
-// a move: what was so before may have been taken back by a rebuild.
-func (f *Follower[Tx]) has(s store.Stream, position, after int64) bool {
-	if f.routes[s.Category] == nil {
-		return false
-	}
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	for segment, r := range f.here {
-		if segmentOf(hash(s), r.segments) == segment {
-			return !r.parked && r.position >= position && r.move > after
-		}
-	}
-	return false
 }
 
 // maxUnknown bounds how many types of foreign events are told of.
@@ -302,14 +198,6 @@ func (f *Follower[Tx]) passBy(m *store.Message) {
 	f.unknown[m.Type] = true
 	f.log.Warn("events of this type pass by: the table of foreign events does not have it",
 		slog.String("category", m.Stream.Category), slog.String("type", m.Type), slog.String("id", m.Stream.ID), slog.Int64("version", m.Version))
-}
-
-// progressed returns a channel that is closed when a segment of this process
-// moves.
-func (f *Follower[Tx]) progressed() <-chan struct{} {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	return f.moved
 }
 
 // gracefulStop returns a context that ends only after ctx has ended and timeout

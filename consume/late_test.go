@@ -50,7 +50,7 @@ func TestASlowDatabaseLosesNothingOfAParkedStream(t *testing.T) {
 				b.append("bad", 1)
 				b.append("good", 2)
 				b.append("bad", 1)
-				pass(time.Hour)
+				pass(10 * time.Minute)
 				b.want("bad", 4)
 				b.want("good", 2)
 			})

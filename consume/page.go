@@ -44,14 +44,11 @@ func (w *worker[Tx]) read(ctx context.Context, after store.Progress) <-chan page
 // log is still the same one, at no cost.
 func (w *worker[Tx]) readPage(ctx context.Context, after store.Progress) page[Tx] {
 	// Taken before the look, so that no append falls between look and wait.
-	p := page[Tx]{last: after, appended: watch(w.db), hinted: w.hintOf()}
+	p := page[Tx]{last: after, appended: watch(w.Follower.db), hinted: w.hintOf()}
 	from, limit := after.Position, w.cfg.BatchSize
 	if after.EventID != "" {
 		from, limit = from-1, limit+1
 	}
-	// A connection that answers no more must not hold the segment for longer.
-	ctx, cancel := context.WithTimeout(ctx, w.cfg.LeaseDuration/2)
-	defer cancel()
 	messages, err := w.db.ReadAll(ctx, from, limit)
 	if err != nil {
 		p.err = fmt.Errorf("read the log after position %d: %w", after.Position, err)

@@ -112,21 +112,19 @@ func processBroker(t *testing.T) (b *jetstream.Broker, env string) {
 
 func eachProcessDatabase(t *testing.T, onSQLite func(t *testing.T, db database[*sql.Tx], env string), onPostgres func(t *testing.T, db database[pgx.Tx], env string)) {
 	t.Run("sqlite", func(t *testing.T) {
+		t.Parallel()
 		path := filepath.Join(t.TempDir(), "inbox.db")
 		onSQLite(t, sqliteDatabase(t, path), childSQLite+"="+path)
 	})
 	t.Run("postgres", func(t *testing.T) {
-		url := pgtest.Start(t, pgtest.Options{}).URL()
-		pool, err := pgxpool.New(t.Context(), url)
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(pool.Close)
-		onPostgres(t, postgresDatabase(t, pool), childPostgres+"="+url)
+		t.Parallel()
+		pool := pgtest.Pool(t)
+		onPostgres(t, postgresDatabase(t, pool), childPostgres+"="+pool.Config().ConnString())
 	})
 }
 
 func TestAMessageThatEndsTheProcessIsParkedByTheFifthRestart(t *testing.T) {
+	t.Parallel()
 	eachProcessDatabase(t, endsProcess[*sql.Tx], endsProcess[pgx.Tx])
 }
 
@@ -170,6 +168,7 @@ func endsProcess[Tx any](t *testing.T, db database[Tx], env string) {
 }
 
 func TestKilledReceiversAreExact(t *testing.T) {
+	t.Parallel()
 	eachProcessDatabase(t, killed[*sql.Tx], killed[pgx.Tx])
 }
 
@@ -178,7 +177,7 @@ func killed[Tx any](t *testing.T, db database[Tx], env string) {
 	shop := newShop("shop")
 	kills := 5
 	if testing.Short() {
-		kills = 2
+		kills = 1
 	}
 	for range kills {
 		one, two := startReceiverProcess(t, env, natsEnv), startReceiverProcess(t, env, natsEnv)

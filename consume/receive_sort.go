@@ -122,7 +122,7 @@ func (r *Receiver[Tx, E]) letter(d broker.Delivery, cause error) store.DeadLette
 		Size:     len(m.Data),
 		Error:    cause.Error(),
 	}
-	if s, ok := d.(interface{ Sequence() uint64 }); ok {
+	if s, ok := d.(broker.Sequenced); ok {
 		l.Sequence = s.Sequence()
 	}
 	room := maxLetterHeader

@@ -281,6 +281,9 @@ func TestUnusableMessagesAreDeadLetters(t *testing.T) {
 		if l := letters[0]; l.Size != 100_000 || len(l.Message.Data) != 64<<10 {
 			t.Errorf("a large message: %d of %d bytes", len(l.Message.Data), l.Size)
 		}
+		if l.Sequence == 0 || letters[0].Sequence <= l.Sequence {
+			t.Errorf("sequences %d and %d at the broker", l.Sequence, letters[0].Sequence)
+		}
 		if s := r.receiver.State(); s.Unusable != 2 {
 			t.Errorf("got %+v", s)
 		}

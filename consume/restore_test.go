@@ -37,7 +37,7 @@ type disk interface {
 func TestRestore(t *testing.T) {
 	schedules, seed := 60, uint64(1)
 	if testing.Short() {
-		schedules = 16
+		schedules = 4
 	}
 	if n, err := strconv.Atoi(os.Getenv("EVENTUS_SCHEDULES")); err == nil {
 		schedules = n
@@ -45,6 +45,7 @@ func TestRestore(t *testing.T) {
 	if n, err := strconv.ParseUint(os.Getenv("EVENTUS_SEED"), 10, 64); err == nil {
 		seed = n
 	}
+	t.Parallel()
 	for _, v := range []struct {
 		name      string
 		open      func(t testing.TB) disk

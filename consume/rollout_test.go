@@ -36,6 +36,7 @@ func addNext(t testing.TB, r rig, id string) {
 // TestARollingDeployParksNothingForGood has the old and the new program at work
 // together, then the new one alone, then the old one again, and the new one.
 func TestARollingDeployParksNothingForGood(t *testing.T) {
+	t.Parallel()
 	eachDatabase(t, func(t *testing.T, r rig) {
 		cfg := quick()
 		cfg.Segments = 4

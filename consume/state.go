@@ -3,6 +3,7 @@ package consume
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/eventus-go/eventus/store"
@@ -22,6 +23,11 @@ type State struct {
 	Lag time.Duration
 	// Parked counts the streams that are parked, by reason.
 	Parked map[store.Reason]store.ParkedCount
+	// HeldUp says which open transactions keep the log, and with it the consumer,
+	// from going on, and since when. It is zero when nobody does, for a consumer
+	// that has not come to that place yet, and for two seconds after an append
+	// has begun. The consumer goes on by itself once the transactions end.
+	HeldUp store.LogBlock
 }
 
 // Status says in a word how a consumer is.
@@ -49,7 +55,8 @@ const (
 func (s State) AtHead() bool { return s.LagEvents == 0 }
 
 // States returns the states of all consumers of db. It costs four queries,
-// however many consumers there are, and locks nothing.
+// however many consumers there are, and up to three more while one of them is
+// behind on a log that is [store.Blockable]. It locks nothing.
 func States[Tx any](ctx context.Context, db Database[Tx]) ([]State, error) { return states(ctx, db) }
 
 // State returns the state of the follower's consumer. It returns
@@ -101,6 +108,17 @@ func states[Tx any](ctx context.Context, db Database[Tx], ids ...store.ConsumerI
 				all[i].Lag = max(0, now.Sub(times[0]))
 			}
 			times = times[1:]
+		}
+	}
+	// Whoever is held up has come to the same place, and nobody has come further.
+	furthest := slices.Max(behind)
+	block, err := blockAfter(ctx, db, furthest)
+	if err != nil {
+		return nil, fmt.Errorf("read the states of consumers: %w", err)
+	}
+	for i := range all {
+		if all[i].LagEvents > 0 && slowest(all[i].Consumer, head) == furthest {
+			all[i].HeldUp = block
 		}
 	}
 	return all, nil

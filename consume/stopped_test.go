@@ -117,6 +117,7 @@ func whoSays(t testing.TB, processes []*process, what string) *process {
 // TestAMemberStoppedBetweenTransactionsHoldsNobodyUp stops one of three
 // processes while it waits for something to do.
 func TestAMemberStoppedBetweenTransactionsHoldsNobodyUp(t *testing.T) {
+	t.Parallel()
 	onEachServer(t, func(t *testing.T, r rig, at member) {
 		at.Consumer, at.Segments, at.Batch, at.Lease = "view", 6, 16, 2*time.Second
 		members := []*process{startMember(t, at), startMember(t, at), startMember(t, at)}
@@ -177,6 +178,7 @@ func onEachServer(t *testing.T, test func(t *testing.T, r rig, at member)) {
 // TestAMemberThatHangsHoldsNobodyUp has a handler that never returns, in one of
 // three processes and whoever comes after it.
 func TestAMemberThatHangsHoldsNobodyUp(t *testing.T) {
+	t.Parallel()
 	onEachServer(t, func(t *testing.T, r rig, at member) {
 		at.Consumer, at.Segments, at.Batch, at.Lease, at.HangAt = "view", 3, 16, time.Second, "hang"
 		var members []*process
@@ -213,6 +215,7 @@ func TestAMemberThatHangsHoldsNobodyUp(t *testing.T) {
 // TestAMemberThatWakesUpAfterItsLeaseCommitsNothing holds a member between the
 // read of a page and its transaction until another has handled the page.
 func TestAMemberThatWakesUpAfterItsLeaseCommitsNothing(t *testing.T) {
+	t.Parallel()
 	eachDatabase(t, func(t *testing.T, r rig) {
 		asleep, wake := make(chan struct{}), make(chan struct{})
 		var armed atomic.Bool

@@ -142,7 +142,7 @@ var errForked = errors.New("the log is not the one that the consumer has followe
 // follow works off the log until ctx ends or something fails that is no fault of
 // a message.
 func (w *worker[Tx]) follow(ctx, work context.Context) error {
-	if err := w.takeUp(ctx, work); err != nil || ctx.Err() != nil {
+	if err := w.takeUp(work); err != nil || ctx.Err() != nil {
 		return err
 	}
 	poll := firstPoll

@@ -224,3 +224,16 @@ func (w *worker[Tx]) workOff(ctx, work context.Context, p *page[Tx]) error {
 	}
 	return nil
 }
+
+// logHandled logs, at debug level, the messages whose transaction has committed.
+func (w *worker[Tx]) logHandled(items []item[Tx], parked map[store.Stream]bool) {
+	if !w.log.Enabled(context.Background(), slog.LevelDebug) {
+		return
+	}
+	for i := range items {
+		if it := &items[i]; !it.passes && !parked[it.Stream] {
+			w.log.Debug("handled", slog.String("category", it.Stream.Category), slog.String("id", it.Stream.ID), slog.Int64("version", it.Version),
+				slog.Int64("position", it.Position), slog.String("event_id", it.ID), slog.String("type", it.Type))
+		}
+	}
+}

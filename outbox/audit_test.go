@@ -3,7 +3,6 @@ package outbox_test
 import (
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"slices"
 	"testing"
 	"testing/synctest"
@@ -38,7 +37,7 @@ func TestWhatTheBrokerHasLostIsPublishedAgain(t *testing.T) {
 		for when, act := range map[string]func(l *ledger, restart func()){
 			"by the next audit":         func(*ledger, func()) { settle(time.Minute) },
 			"at the start":              func(_ *ledger, restart func()) { restart(); settle(time.Second) },
-			"after a reconnect":         func(l *ledger, _ func()) { l.change(func() { l.session++ }); settle(time.Second) },
+			"after a reconnect":         func(l *ledger, _ func()) { l.change(l.reconnect); settle(time.Second) },
 			"after a failed publishing": nil,
 		} {
 			t.Run(name+", "+when, func(t *testing.T) {
@@ -88,9 +87,9 @@ func TestNothingIsPublishedAgainWithoutALoss(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				s, l := memory.New(), newLedger()
 				fill(t, s, 40)
-				relay := outbox.New(s, l, outbox.Config{})
+				relay := outbox.New(s, l, outbox.Config{MaxPollInterval: time.Minute})
 				stop := run(t, relay)
-				settle(time.Second)
+				settle(2 * time.Minute)
 				change(l)
 				n := l.len()
 				settle(time.Hour)
@@ -123,78 +122,6 @@ func TestWhatTheBrokerWouldDropIsNotPublishedAgain(t *testing.T) {
 			t.Errorf("%d messages, want the last 5; %+v", l.len(), relay.State().Audit)
 		}
 	})
-}
-
-// Seeded schedules of appends, failures, refusals, losses, crashes and restarts.
-// At the end the broker holds all.
-func TestTheAuditHealsWhateverIsLost(t *testing.T) {
-	for seed := range uint64(30) {
-		synctest.Test(t, func(t *testing.T) {
-			random, brokerRandom := rand.New(rand.NewPCG(seed, 1)), rand.New(rand.NewPCG(seed, 2))
-			s, l := memory.New(), newLedger()
-			bad := make(map[string]bool)
-			flaky := func(n int) (int, int, error) {
-				if brokerRandom.IntN(5) > 0 {
-					return n, n, nil
-				}
-				arrive := brokerRandom.IntN(n + 1)
-				return arrive, brokerRandom.IntN(arrive + 1), errBroken
-			}
-			l.fail = flaky
-			purged := false
-			l.refuses = func(m store.Message) bool { return bad[fmt.Sprint(m.Stream.ID, " ", m.Version)] }
-			want := make(map[string]int64)
-			newRelay := func() *outbox.Relay { return outbox.New(s, l, outbox.Config{BatchSize: 4}) }
-			stop := run(t, newRelay())
-			for range 120 {
-				for range random.IntN(6) {
-					id := fmt.Sprint(random.IntN(6))
-					add(t, s, id)
-					want[id]++
-				}
-				settle(time.Duration(random.IntN(3)) * time.Second)
-				l.change(func() {
-					switch random.IntN(12) {
-					case 0:
-						l.cut(random.IntN(len(l.kept) + 1))
-					case 1:
-						l.purge(func(entry) bool { return true })
-						purged = true
-					case 2:
-						purged = true
-						l.purge(l.at(fmt.Sprint("tick ", random.IntN(3))))
-					case 3:
-						l.session++
-					case 4:
-						id := fmt.Sprint(random.IntN(6))
-						bad[fmt.Sprint(id, " ", want[id]+1)] = true
-					case 5, 6:
-						clear(bad)
-					}
-				})
-				if random.IntN(15) == 0 {
-					if purged { // nobody knows of a purge under traffic but the relay that runs
-						l.change(func() { l.fail = nil })
-						settle(2 * time.Minute)
-						l.change(func() { l.fail = flaky })
-						purged = false
-					}
-					stop()
-					stop = run(t, newRelay())
-				}
-			}
-			l.change(func() { clear(bad); l.fail = nil })
-			settle(3 * time.Hour)
-			stop()
-			l.completes(t, want)
-			if n := left(t, s); n != 0 {
-				t.Errorf("%d left in the outbox", n)
-			}
-			if t.Failed() {
-				t.Fatalf("seed %d", seed)
-			}
-		})
-	}
 }
 
 func TestAForeignMessageIsToldAndStopsNothing(t *testing.T) {

@@ -25,9 +25,6 @@ func (r *Relay) begin(ctx context.Context) (err error) {
 		}
 	}
 	for _, p := range published {
-		if r.auditor != nil {
-			r.places[p.Place] = &p
-		}
 		if err := r.claim(ctx, p.Topic); err != nil {
 			return err
 		}

@@ -116,15 +116,16 @@ func (r *Relay) publish(ctx context.Context, page []store.Outgoing) (confirmed [
 		return nil, nil, err
 	}
 	for len(page) > 0 {
-		n, err := r.publisher.Publish(ctx, r.encode(page, ""))
+		part := page[:r.untilFirst(page)]
+		n, err := r.publisher.Publish(ctx, r.encode(part, ""))
 		if r.changed() {
 			// What was confirmed before may be gone. The audit asks for it, by what
 			// was remembered before this page.
 			return confirmed, refused, firstError(err, errChanged)
 		}
-		confirmed = append(confirmed, page[:n]...)
-		r.remember(page[:n])
-		refusal := refusalOf(err, n, len(page))
+		confirmed = append(confirmed, part[:n]...)
+		r.remember(part[:n])
+		refusal := refusalOf(err, n, len(part))
 		if refusal != nil {
 			m := page[refusal.Index]
 			if err := r.refuse(ctx, m, refusal.Err); err != nil {
@@ -171,9 +172,15 @@ func (r *Relay) mark(ctx context.Context, confirmed []store.Outgoing, next int64
 		m.done <- nil
 		return m
 	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), markTimeout)
+	// A relay that was paused meanwhile must not write over what its successor keeps.
+	if held, err := r.lease.held(ctx); err != nil || !held {
+		cancel()
+		m.done <- firstError(err, errStandby)
+		return m
+	}
 	last := r.last()
 	go func() {
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), markTimeout)
 		defer cancel()
 		positions := make([]int64, len(confirmed))
 		for i := range confirmed {

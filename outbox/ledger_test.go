@@ -19,12 +19,13 @@ import (
 type ledger struct {
 	mu      sync.Mutex
 	kept    []entry
-	next    int            // sequence
-	tokens  map[string]int // sequence of the last, by place
+	next    int              // sequence
+	newest  map[string]entry // what lies last of what was confirmed, by place
 	maxAge  time.Duration
 	session uint64
 	fail    func(n int) (arrive, confirm int, err error)
 	refuses func(store.Message) bool
+	midway  func() // called before a message arrives
 	calls   int
 	owners  map[string]string
 }
@@ -36,7 +37,7 @@ type entry struct {
 }
 
 func newLedger() *ledger {
-	return &ledger{owners: make(map[string]string), tokens: make(map[string]int)}
+	return &ledger{owners: make(map[string]string), newest: make(map[string]entry)}
 }
 
 // cut loses the end after the first n messages, and counts on from there.
@@ -45,7 +46,12 @@ func (l *ledger) cut(n int) {
 	if n > 0 {
 		l.next = l.kept[n-1].sequence
 	}
+	l.reconnect()
+}
+
+func (l *ledger) reconnect() {
 	l.session++
+	clear(l.newest)
 }
 
 // purge takes messages away as an operator does: sequences go on.
@@ -55,10 +61,13 @@ func (l *ledger) at(place string) func(entry) bool {
 	return func(m entry) bool { return l.Place(m.Topic, m.Key) == place }
 }
 
-func (l *ledger) Token(place string) string {
+func (l *ledger) Newest(place string) (id, token string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return fmt.Sprint(l.tokens[place])
+	if m, ok := l.newest[place]; ok {
+		return m.ID, fmt.Sprint(m.sequence)
+	}
+	return "", ""
 }
 
 func (l *ledger) Find(_ context.Context, place, token string) (broker.Message, bool, error) {
@@ -86,14 +95,19 @@ func (l *ledger) Publish(_ context.Context, messages []broker.Message) (int, err
 			return 0, broken
 		}
 		if l.refuses != nil && l.refuses(e.Message) {
-			return i, &broker.RefusedError{Index: i, ID: m.ID, Err: errTooLarge}
+			return min(i, confirm), &broker.RefusedError{Index: i, ID: m.ID, Err: errTooLarge}
 		}
-		i := slices.IndexFunc(l.kept, func(k entry) bool { return k.ID == m.ID })
-		if i < 0 {
-			i, l.next = len(l.kept), l.next+1
+		if l.midway != nil {
+			l.midway()
+		}
+		kept := slices.IndexFunc(l.kept, func(k entry) bool { return k.ID == m.ID })
+		if kept < 0 {
+			kept, l.next = len(l.kept), l.next+1
 			l.kept = append(l.kept, entry{m, l.next})
 		}
-		l.tokens[l.Place(m.Topic, m.Key)] = l.kept[i].sequence
+		if place := l.Place(m.Topic, m.Key); i < confirm && l.kept[kept].sequence > l.newest[place].sequence {
+			l.newest[place] = l.kept[kept]
+		}
 	}
 	return confirm, err
 }

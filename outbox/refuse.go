@@ -43,6 +43,7 @@ func (r *Relay) refuse(ctx context.Context, m store.Outgoing, reason error) erro
 func (r *Relay) readmit(ctx context.Context, all bool) error {
 	first, err := r.outbox.Readmit(ctx, all)
 	if err != nil {
+		r.after = 0 // they may be back all the same
 		return err
 	}
 	if first > 0 {

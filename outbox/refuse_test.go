@@ -127,6 +127,7 @@ func TestARefusedMessageIsTriedAgainAtTheStart(t *testing.T) {
 // Whatever is refused for how long: a stream goes on where it stopped, in order,
 // and the others never notice.
 func TestOrderHoldsThroughRefusals(t *testing.T) {
+	cfg := outbox.Config{BatchSize: 3, MaxPollInterval: time.Minute} // the store tells of its appends
 	for seed := range uint64(20) {
 		synctest.Test(t, func(t *testing.T) {
 			random, wireRandom := rand.New(rand.NewPCG(seed, 1)), rand.New(rand.NewPCG(seed, 2))
@@ -141,7 +142,7 @@ func TestOrderHoldsThroughRefusals(t *testing.T) {
 				arrive := wireRandom.IntN(n + 1)
 				return arrive, wireRandom.IntN(arrive + 1), errBroken
 			}
-			stop := run(t, outbox.New(s, w, outbox.Config{BatchSize: 3}))
+			stop := run(t, outbox.New(s, w, cfg))
 			want := make(map[string]int64)
 			for i := range 200 {
 				id := fmt.Sprint(random.IntN(5))
@@ -160,7 +161,7 @@ func TestOrderHoldsThroughRefusals(t *testing.T) {
 				}
 				if i%70 == 0 {
 					stop()
-					stop = run(t, outbox.New(s, w, outbox.Config{BatchSize: 3}))
+					stop = run(t, outbox.New(s, w, cfg))
 				}
 			}
 			w.allow(func(store.Message) bool { return false })

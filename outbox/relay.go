@@ -28,18 +28,18 @@ type Relay struct {
 	lease     *lease // nil where the store has none
 
 	// The rest is Run's, but for state.
-	history string // of the store; empty until it is known, or where it has none
-	after   int64  // everything up to here was marked, or waits
-	claimed map[string]bool
-	known   map[string]bool // categories that were claimed and compared
-	places  map[string]*store.Published
-	audited map[string]store.Published  // places as they were at the last audit
-	again   map[string]store.Published  // what a repair that was interrupted has published last, by place
-	touched map[string]*store.Published // places that are not marked yet
-	ready   bool                        // whether history and places are known
-	started bool                        // whether refused messages were tried again since Run or the lease began
-	checkAt time.Time                   // when the next audit is due
-	session uint64                      // of the broker at the last audit
+	history   string // of the store; empty until it is known, or where it has none
+	after     int64  // everything up to here was marked, or waits
+	claimed   map[string]bool
+	known     map[string]bool // categories that were claimed and compared
+	places    map[string]*store.Published
+	touched   map[string]bool        // places that the store does not have yet, and whether their checkpoints are new
+	waiting   map[store.Stream]int64 // first position of each stream that was passed over, at the last audit
+	waitingAt map[string]int64       // the same of each place
+	ready     bool                   // whether the history is known
+	started   bool                   // whether refused messages were tried again since Run or the lease began
+	checkAt   time.Time              // when the next audit is due
+	session   uint64                 // of the broker at the last audit
 
 	mu    sync.Mutex
 	state State
@@ -120,9 +120,7 @@ func (r *Relay) watch() <-chan struct{} {
 func (r *Relay) forget() {
 	r.ready, r.started, r.after, r.checkAt = false, false, 0, time.Time{}
 	r.claimed, r.known = make(map[string]bool), make(map[string]bool)
-	r.places, r.audited = make(map[string]*store.Published), make(map[string]store.Published)
-	r.again = make(map[string]store.Published)
-	r.touched = make(map[string]*store.Published)
+	r.places, r.touched = make(map[string]*store.Published), make(map[string]bool)
 }
 
 // turn publishes what there is, if this relay is the one to do it.
@@ -134,6 +132,10 @@ func (r *Relay) turn(ctx context.Context) (leading bool, published int, err erro
 	}
 	if err = r.prepare(ctx); err == nil {
 		published, err = r.drain(ctx)
+	}
+	if errors.Is(err, errStandby) {
+		r.forget()
+		return false, published, nil
 	}
 	if err != nil {
 		r.checkAt = time.Time{} // the broker may have changed

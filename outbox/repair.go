@@ -3,6 +3,7 @@ package outbox
 import (
 	"context"
 	"crypto/rand"
+	"errors"
 	"fmt"
 	"log/slog"
 	"time"
@@ -14,21 +15,22 @@ import (
 // have IDs of their own, which no duplicate window swallows; readers see the
 // event's own.
 //
-// It reads the log and publishes at each place in the order of positions, and
-// notes in the store how far it came. One that is interrupted goes on from there,
-// or from the broker's last message if that is earlier.
+// It reads the log and publishes at each place in the order of positions. The
+// store keeps how far it came and what it has published last, as it does for the
+// messages of the outbox. So the audit finds out whether a repair that was
+// interrupted can go on from there.
 type repair struct {
 	*Relay
 	maxAge   time.Duration    // what is older the broker would drop
 	from     map[string]int64 // the position after which a place lacks messages
 	previous map[store.Stream]string
-	blocked  map[store.Stream]bool    // streams of which a message is refused now
-	waiting  map[store.Stream]int64   // positions from which on messages are in the outbox
-	last     map[string]store.Message // what was published again last, by place
+	blocked  map[store.Stream]bool // streams of which a message is refused now
 }
 
 // maxPrevious is for how many streams a repair remembers the last event.
 const maxPrevious = 10_000
+
+var errStandby = errors.New("another relay has the lease")
 
 func (r *repair) run(ctx context.Context) error {
 	if len(r.from) == 0 {
@@ -44,18 +46,15 @@ func (r *repair) run(ctx context.Context) error {
 	}
 	r.cfg.Logger.Error("the broker has lost messages: they are published again",
 		slog.Int("places", len(r.from)), slog.Int64("after", after))
-	r.previous, r.blocked, r.last = make(map[store.Stream]string), make(map[store.Stream]bool), make(map[string]store.Message)
-	if err := r.findWaiting(ctx, to); err != nil {
-		return err
-	}
-	if err := r.progress(ctx, 0); err != nil {
-		return err
-	}
+	r.previous, r.blocked = make(map[store.Stream]string), make(map[store.Stream]bool)
 	again := rand.Text()
 	for after < to {
 		held, err := r.lease.held(ctx)
-		if err != nil || !held {
-			return err // the relay that has it compares for itself
+		if err != nil {
+			return err
+		}
+		if !held {
+			return errStandby // the relay that has it compares for itself
 		}
 		page, err := r.log.ReadAll(ctx, after, r.cfg.BatchSize)
 		if err != nil {
@@ -64,73 +63,40 @@ func (r *repair) run(ctx context.Context) error {
 		if len(page) == 0 {
 			break
 		}
-		after = page[len(page)-1].Position
 		lost, err := r.pick(ctx, page)
 		if err != nil {
 			return err
 		}
-		n, err := r.publishAgain(ctx, lost, again)
+		n, left, err := r.publishAgain(ctx, lost, again)
 		count += int64(n)
 		r.note(func(s *State) { s.Audit.Behind += int64(n); s.Published += int64(n) })
+		if errors.Is(err, errChanged) {
+			return err // nobody knows what is there
+		}
+		after = page[len(page)-1].Position
 		if err != nil {
-			return err
+			return errors.Join(err, r.progress(ctx, left[0].Position-1))
 		}
 		if err := r.progress(ctx, after); err != nil {
 			return err
 		}
 	}
-	return r.finish(ctx, count)
-}
-
-// progress notes that the places lack nothing up to a position, and that they do
-// behind it.
-func (r *repair) progress(ctx context.Context, upTo int64) error {
-	var places []store.Published
-	for place, from := range r.from {
-		p := r.places[place]
-		p.Token, p.Floor = "", max(from, upTo)+1
-		places = append(places, *p)
+	for place := range r.from {
+		r.setFloor(place, 0)
 	}
-	return r.outbox.MarkPublished(ctx, nil, places)
-}
-
-// findWaiting looks for messages up to a position that are still in the outbox,
-// because they are refused, or wait for one that is, or were not marked. They come
-// from there, and nothing of their stream before them. Mostly there are none.
-func (r *repair) findWaiting(ctx context.Context, to int64) error {
-	r.waiting = make(map[store.Stream]int64)
-	wait := func(m store.Message) {
-		if first, ok := r.waiting[m.Stream]; !ok || m.Position < first {
-			r.waiting[m.Stream] = m.Position
-		}
+	if err := r.save(ctx); err != nil {
+		return err
 	}
-	for after := int64(0); after < to; {
-		page, err := r.outbox.Refused(ctx, after, r.cfg.BatchSize)
-		if err != nil {
-			return err
-		}
-		if len(page) == 0 {
-			break
-		}
-		for _, m := range page {
-			wait(m.Message)
-		}
-		after = page[len(page)-1].Position
-	}
-	for after := int64(0); after < to; {
-		page, next, err := r.outbox.Unpublished(ctx, after, r.cfg.BatchSize)
-		if err != nil {
-			return err
-		}
-		if len(page) == 0 {
-			break
-		}
-		for _, m := range page {
-			wait(m.Message)
-		}
-		after = next
-	}
+	r.cfg.Logger.Warn("what the broker had lost is published again", slog.Int64("messages", count))
 	return nil
+}
+
+// progress notes that the places lack nothing up to a position.
+func (r *repair) progress(ctx context.Context, upTo int64) error {
+	for place, from := range r.from {
+		r.setFloor(place, max(from, upTo)+1)
+	}
+	return r.save(ctx)
 }
 
 // pick returns those of a page that a place lacks.
@@ -177,55 +143,30 @@ func (r *repair) before(ctx context.Context, m store.Message) (string, error) {
 }
 
 // publishAgain leaves out what the broker refuses now, with the later messages of
-// its stream: it is in the outbox, or the broker's limits have become smaller.
-func (r *repair) publishAgain(ctx context.Context, lost []store.Outgoing, again string) (published int, err error) {
+// its stream: it is in the outbox, or the broker's limits have become smaller. With
+// an error it returns what is left to publish.
+func (r *repair) publishAgain(ctx context.Context, lost []store.Outgoing, again string) (published int, left []store.Outgoing, err error) {
 	lost = without(lost, r.blocked)
 	for len(lost) > 0 {
-		n, err := r.publisher.Publish(ctx, r.encode(lost, again))
+		part := lost[:r.untilFirst(lost)]
+		n, err := r.publisher.Publish(ctx, r.encode(part, again))
 		if r.changed() {
-			return published, firstError(err, errChanged)
+			return published, lost, errors.Join(err, errChanged)
 		}
 		published += n
-		for _, m := range lost[:n] {
-			place := r.auditor.Place(m.Stream.Category, m.Stream.ID)
-			r.last[place] = m.Message
-			r.again[place] = store.Published{Place: place, EventID: m.ID, Time: time.Now(), Token: r.auditor.Token(place)}
+		r.remember(part[:n])
+		if refusal := refusalOf(err, n, len(part)); refusal != nil {
+			m := lost[refusal.Index]
+			r.cfg.Logger.Error("the broker refuses a message that it has lost: raise its limits, or readers wait for it",
+				slog.String("category", m.Stream.Category), slog.String("id", m.Stream.ID), slog.Int64("version", m.Version), slog.Any("error", refusal.Err))
+			r.blocked[m.Stream] = true
+			lost = append(lost[n:refusal.Index:refusal.Index], without(lost[refusal.Index:], r.blocked)...)
+			continue
 		}
-		refusal := refusalOf(err, n, len(lost))
-		if refusal == nil {
-			if err != nil {
-				return published, fmt.Errorf("publish again: %w", err)
-			}
-			return published, nil
-		}
-		m := lost[refusal.Index]
-		r.cfg.Logger.Error("the broker refuses a message that it has lost: raise its limits, or readers wait for it",
-			slog.String("category", m.Stream.Category), slog.String("id", m.Stream.ID), slog.Int64("version", m.Version), slog.Any("error", refusal.Err))
-		r.blocked[m.Stream] = true
-		lost = append(lost[n:refusal.Index:refusal.Index], without(lost[refusal.Index:], r.blocked)...)
-	}
-	return published, nil
-}
-
-// finish notes what the broker has last now.
-func (r *repair) finish(ctx context.Context, count int64) error {
-	var last []store.Published
-	for place := range r.from {
-		p := r.places[place]
-		delete(r.again, place)
-		if m, ok := r.last[place]; ok {
-			p.EventID, p.Floor, p.Time = m.ID, 0, time.Now()
-			p.Token = r.auditor.Token(place)
-			last = append(last, *p)
-		} else {
-			// There was nothing that the broker would take. The next message that is
-			// published there is something to compare again.
-			delete(r.places, place)
+		lost = lost[n:]
+		if err != nil && len(lost) > 0 {
+			return published, lost, fmt.Errorf("publish again: %w", err)
 		}
 	}
-	if err := r.outbox.MarkPublished(ctx, nil, last); err != nil {
-		return err
-	}
-	r.cfg.Logger.Warn("what the broker had lost is published again", slog.Int64("messages", count))
-	return nil
+	return published, nil, nil
 }

@@ -18,6 +18,10 @@ type Config struct {
 	// process cannot take commands. What else does not work is in Health.
 	// Default: always ready.
 	Ready func(context.Context) (Health, error)
+	// Passing reports whether an error is passing trouble with the database, such
+	// as a lost connection or a full disk. The answer is 503 then, and not 500.
+	// Default: no error is.
+	Passing func(error) bool
 	// Logger gets failures that are the server's own, and each request at level
 	// Debug. Default: nothing is logged.
 	Logger *slog.Logger
@@ -41,6 +45,9 @@ func NewAPI(commands Commands, queries Queries, config Config) *API {
 	}
 	if config.Ready == nil {
 		config.Ready = func(context.Context) (Health, error) { return Health{}, nil }
+	}
+	if config.Passing == nil {
+		config.Passing = func(error) bool { return false }
 	}
 	if config.Logger == nil {
 		config.Logger = slog.New(slog.DiscardHandler)

@@ -239,3 +239,15 @@ func TestOwnFailures(t *testing.T) {
 		}
 	})
 }
+
+func TestTroubleWithTheDatabaseIsNoMistake(t *testing.T) {
+	s := start(t, Config{Passing: func(error) bool { return true }})
+	if err := s.db.Close(); err != nil {
+		t.Fatal(err)
+	}
+	a := s.send("POST", "/products", `{"id":"lamp","name":"Lamp","price":{"amount":1,"currency":"EUR"}}`)
+	a.wantProblem(t, 503)
+	if a.header.Get("Retry-After") == "" || !strings.Contains(s.log.String(), "request failed") {
+		t.Errorf("got %s with %v; the log:\n%s", a.body, a.header, s.log)
+	}
+}

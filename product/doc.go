@@ -30,6 +30,7 @@
 // version in quotes: a PUT or DELETE with If-Match goes ahead only at that
 // version and is answered by 409 otherwise. A wait that cannot end well is
 // answered by 503: with Retry-After when the read model is only behind, without
-// it when the product is parked and an operator has to act. Errors are problem
-// details (RFC 9457).
+// it when the product is parked and an operator has to act. Trouble with the
+// database, such as a lost connection or a full disk, is 503 with Retry-After
+// too. Errors are problem details (RFC 9457).
 package product

@@ -74,6 +74,11 @@ func (a *API) fail(w http.ResponseWriter, r *http.Request, err error) {
 	default:
 		a.config.Logger.ErrorContext(r.Context(), "request failed", slog.String("method", r.Method),
 			slog.String("uri", r.RequestURI), slog.String("request_id", requestID(r)), slog.Any("error", err))
+		if a.config.Passing(err) {
+			p = newProblem(http.StatusServiceUnavailable, "the database has trouble, which is in our log as request %s; try again", requestID(r))
+			p.header = http.Header{"Retry-After": {"1"}}
+			break
+		}
 		p = newProblem(http.StatusInternalServerError, "this is our mistake and not yours; it is in our log as request %s", requestID(r))
 	}
 	for name, values := range p.header {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"path/filepath"
 	"slices"
 	"testing"
 	"time"
@@ -216,7 +217,7 @@ func TestRebuild(t *testing.T) {
 }
 
 func TestMigrations(t *testing.T) {
-	ctx, db := context.Background(), openDB(t)
+	ctx, db := context.Background(), openFile(t, filepath.Join(t.TempDir(), "new.db"))
 	for range 2 {
 		if err := MigrateSQLite(ctx, db); err != nil {
 			t.Fatal(err)

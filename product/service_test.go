@@ -5,10 +5,12 @@ import (
 	"context"
 	"database/sql"
 	"encoding/json"
+	"errors"
 	"io"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -67,15 +69,53 @@ func start(t *testing.T, config Config) *service {
 	return s
 }
 
+// openDB opens a database of the test's own. It has all tables: the migrations
+// took most of the time of most tests.
 func openDB(t testing.TB) *sql.DB {
 	t.Helper()
-	db, err := sql.Open("sqlite", sqlite.DSN(filepath.Join(t.TempDir(), "product.db")))
+	made, err := migrated()
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(t.TempDir(), "product.db")
+	if err := os.WriteFile(path, made, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return openFile(t, path)
+}
+
+func openFile(t testing.TB, path string) *sql.DB {
+	t.Helper()
+	db, err := sql.Open("sqlite", sqlite.DSN(path))
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = db.Close() })
 	return db
 }
+
+// migrated returns a database file that has all tables and nothing else.
+var migrated = sync.OnceValues(func() (made []byte, err error) {
+	dir, err := os.MkdirTemp("", "product-")
+	if err != nil {
+		return nil, err
+	}
+	defer os.RemoveAll(dir)
+	path := filepath.Join(dir, "product.db")
+	db, err := sql.Open("sqlite", sqlite.DSN(path))
+	if err != nil {
+		return nil, err
+	}
+	ctx := context.Background()
+	if _, err = sqlite.Open(ctx, db); err == nil {
+		_, err = OpenSQLiteViews(ctx, db)
+	}
+	// The last to close it writes the WAL into the file.
+	if err = errors.Join(err, db.Close()); err != nil {
+		return nil, err
+	}
+	return os.ReadFile(path)
+})
 
 // answer is what came back over HTTP.
 type answer struct {

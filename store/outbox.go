@@ -24,9 +24,9 @@ type Outbox interface {
 	Unpublished(ctx context.Context, after int64, limit int) (page []Outgoing, next int64, err error)
 
 	// MarkPublished takes the messages at positions off the outbox and keeps
-	// last, which replaces what was kept for the same places. It is atomic.
-	// Positions that are not in the outbox are passed over. It is called only for
-	// messages that the broker has confirmed.
+	// last, which replaces what was kept for the same places, checkpoints
+	// excepted that are nil. It is atomic. Positions that are not in the outbox are
+	// passed over. It is called only for messages that the broker has confirmed.
 	MarkPublished(ctx context.Context, positions []int64, last []Published) error
 
 	// Published returns what MarkPublished keeps, in the order of places. There is
@@ -59,26 +59,41 @@ type Outgoing struct {
 	Attempts int
 }
 
-// Published is the last message that a broker has confirmed at one of its
-// places. A place is where messages keep their order, such as a partition of a
-// topic; the broker names it.
+// Published is what a relay has published at one of a broker's places. A place is
+// where messages keep their order, such as a partition of a topic; the broker
+// names it.
 type Published struct {
 	Place string
 	Topic string
-	// Position is the highest of the messages that were confirmed there. The last
-	// one can have a smaller one, when it was refused before.
+	// Position is the highest of the messages that were confirmed there.
 	Position int64
-	// EventID is the last message's.
-	EventID string
-	// Token is where the broker keeps the last message, in the broker's own words.
-	// Empty when messages are known to be missing.
+	// MessageID is the broker's ID of the message that lies last at the place. It
+	// can have a smaller position, when it was refused before or published again.
+	// Empty when there is none.
+	MessageID string
+	// Token is where the broker keeps that message, in the broker's own words.
 	Token string
-	// Floor is the position from which on messages may be missing at the place, or
-	// were confirmed out of the order of positions, since the broker was last
-	// compared with the store. 0 when there are none.
-	Floor int64
-	// Time is when it was confirmed. Stores set it by their own clock.
+	// Time is when that message was confirmed. Zero asks MarkPublished for the time
+	// of the store's clock.
 	Time time.Time
+	// Floor is the position from which on messages are to be published again,
+	// because the broker has lost them. 0 when there are none.
+	Floor int64
+	// Checkpoints are earlier messages of the place, the oldest first. To
+	// MarkPublished nil means that those which are kept stay.
+	Checkpoints []Checkpoint
+}
+
+// Checkpoint is a message that was found at a place of a broker, and what lies
+// before it there. A broker that has it still has those others too, because it
+// loses either the end of a place or all of it.
+type Checkpoint struct {
+	// Position is up to where all messages of the place lie at or before this one,
+	// without those that were still in the outbox.
+	Position  int64
+	MessageID string    // the broker's ID of the message
+	Token     string    // where the broker keeps it
+	Time      time.Time // when it was confirmed; zero as in Published
 }
 
 // Refused is a message that a broker refuses.

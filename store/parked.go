@@ -40,6 +40,11 @@ type ParkedStreams[Tx any] interface {
 	// of the consumer except those that are forked: a forked stream is redriven
 	// only when it is named.
 	RedriveParked(ctx context.Context, tx Tx, id ConsumerID, s Stream) (int64, error)
+
+	// RetryParked makes rows of a segment, as in DueParked, due at once, and
+	// returns how many: those that are unknown, and those that are waiting until
+	// more than longest from now. Nothing else of the rows changes.
+	RetryParked(ctx context.Context, tx Tx, id ConsumerID, segment, segments int, longest time.Duration) (int64, error)
 }
 
 // Parked is a stream that a consumer has set aside.

@@ -56,8 +56,8 @@ func lastOfEachPlace(t *testing.T, b Backend) {
 
 func foundByToken(t *testing.T, b Backend) {
 	a := auditor(t, b)
-	if token := a.Token(a.Place("topic", "key-0")); token != "" {
-		t.Errorf("the token is %q before the first message", token)
+	if id, token := a.Newest(a.Place("topic", "key-0")); id != "" || token != "" {
+		t.Errorf("the newest is %q at %q before the first message", id, token)
 	}
 	type kept struct {
 		place, token, id string
@@ -65,7 +65,11 @@ func foundByToken(t *testing.T, b Backend) {
 	var all []kept
 	for _, prefix := range []string{"first", "second"} {
 		for place, m := range spread(t, b, a, "topic", prefix) {
-			all = append(all, kept{place, a.Token(place), m.ID})
+			id, token := a.Newest(place)
+			if id != m.ID {
+				t.Errorf("the newest at %s is %q, want %q", place, id, m.ID)
+			}
+			all = append(all, kept{place, token, id})
 		}
 	}
 	for _, k := range all {

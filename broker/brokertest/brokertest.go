@@ -78,6 +78,7 @@ var clauses = []clause{
 	{"InProgress starts the acknowledgement wait anew", soon, inProgress},
 	{"Nak brings the message again, not before its delay", never, nakDelay},
 	{"Attempt counts from 1", never, attempts},
+	{"Sequence grows from message to message, and is the same at each delivery", never, sequences},
 	{"settling again does nothing", never, settleAgain},
 	{"deliveries are settled from any goroutine", never, settleConcurrently},
 

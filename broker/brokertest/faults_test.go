@@ -1,6 +1,7 @@
 package brokertest_test
 
 import (
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -91,6 +92,13 @@ var faults = []fault{
 		withDelivery(func(d broker.Delivery) broker.Delivery { return hasty{d} })},
 	{"each delivery is the first", "Attempt counts from 1",
 		withDelivery(func(d broker.Delivery) broker.Delivery { return first{d} })},
+	{"the sequence is that of the delivery", "Sequence grows from message to message, and is the same at each delivery",
+		with(func(b *memory.Broker) brokertest.Backend {
+			var deliveries atomic.Uint64
+			return subscriber{b, func(s broker.Subscription) broker.Subscription {
+				return deliverer{s, func(d broker.Delivery) broker.Delivery { return numbered{d, deliveries.Add(1)} }}
+			}}
+		})},
 	{"settling again is an error", "settling again does nothing",
 		withDelivery(func(d broker.Delivery) broker.Delivery { return &strict{Delivery: d} })},
 

@@ -129,6 +129,14 @@ type first struct{ broker.Delivery }
 
 func (first) Attempt() int { return 1 }
 
+// numbered is a delivery with a number of its own.
+type numbered struct {
+	broker.Delivery
+	sequence uint64
+}
+
+func (d numbered) Sequence() uint64 { return d.sequence }
+
 type strict struct {
 	broker.Delivery
 	settled atomic.Bool

@@ -105,6 +105,36 @@ func attempts(t *testing.T, b Backend) {
 	}
 }
 
+func sequences(t *testing.T, b Backend) {
+	sub := subscribe(t, b, "reader", "topic", broker.FromNow)
+	publish(t, b, batch("topic", "m", 3)...)
+	number := func(d broker.Delivery) uint64 {
+		s, ok := d.(broker.Sequenced)
+		if !ok {
+			t.Skipf("%T is no broker.Sequenced: a dead letter does not say where the message is at the broker", d)
+		}
+		return s.Sequence()
+	}
+	seen := make(map[string]uint64)
+	last := uint64(0)
+	for _, d := range fetch(t, sub, 3) {
+		if number(d) <= last {
+			t.Errorf("%s has the sequence %d, and the message before it %d", d.Message().ID, number(d), last)
+		}
+		last = number(d)
+		seen[d.Message().ID] = last
+		if err := d.Nak(within(t), 0); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, d := range fetch(t, sub, 3) {
+		if number(d) != seen[d.Message().ID] {
+			t.Errorf("%s has the sequence %d, and had %d before", d.Message().ID, number(d), seen[d.Message().ID])
+		}
+		ack(t, d)
+	}
+}
+
 func settleAgain(t *testing.T, b Backend) {
 	sub := subscribe(t, b, "reader", "topic", broker.FromNow)
 	publish(t, b, batch("topic", "m", 1)...)

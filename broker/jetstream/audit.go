@@ -24,14 +24,15 @@ func (b *Broker) Session() uint64 {
 	return b.nc.Stats().Reconnects + b.regressions
 }
 
-// Token implements [broker.Auditor]: it is the message's sequence in the stream.
-func (b *Broker) Token(place string) string {
+// Newest implements [broker.Auditor]: the token is the message's sequence in the
+// stream.
+func (b *Broker) Newest(place string) (id, token string) {
 	b.sequences.Lock()
 	defer b.sequences.Unlock()
-	if sequence := b.tokens[place]; sequence > 0 {
-		return strconv.FormatUint(sequence, 10)
+	if last, ok := b.last[place]; ok && b.lastOf == b.nc.Stats().Reconnects {
+		return last.id, strconv.FormatUint(last.sequence, 10)
 	}
-	return ""
+	return "", ""
 }
 
 // newest returns the highest sequence that was confirmed. What is published
@@ -42,20 +43,35 @@ func (b *Broker) newest() uint64 {
 	return b.highest
 }
 
-// confirmed notes the sequence of a message that was published after newest had
-// returned before.
-func (b *Broker) confirmed(subject string, sequence, before uint64, duplicate bool) {
+// kept is a message that the server has confirmed.
+type kept struct {
+	id       string
+	sequence uint64
+}
+
+// confirmed notes a message that was published after newest had returned before.
+func (b *Broker) confirmed(subject string, m kept, before uint64, duplicate bool) {
 	b.sequences.Lock()
 	defer b.sequences.Unlock()
-	b.tokens[b.cfg.Stream+"/"+subject] = sequence
-	switch {
-	case duplicate: // it has the sequence of the first copy
-	case sequence <= before && b.highest >= before:
-		b.regressions++
-		b.highest = sequence
-	case sequence > b.highest:
-		b.highest = sequence
+	if reconnects := b.nc.Stats().Reconnects; b.lastOf != reconnects {
+		clear(b.last)
+		b.lastOf = reconnects
 	}
+	place := b.cfg.Stream + "/" + subject
+	if duplicate {
+		// It has the sequence of the first copy, behind which others may lie.
+		if m.sequence > b.last[place].sequence {
+			b.last[place] = m
+		}
+		return
+	}
+	if m.sequence <= before && b.highest >= before {
+		b.regressions++
+		b.highest = m.sequence
+		clear(b.last)
+	}
+	b.highest = max(b.highest, m.sequence)
+	b.last[place] = m
 }
 
 // Find implements [broker.Auditor].
@@ -86,14 +102,14 @@ func (b *Broker) Last(ctx context.Context, topic string) (broker.Tail, error) {
 	if err := broker.CheckName(topic); err != nil {
 		return broker.Tail{}, fmt.Errorf("topic %w", err)
 	}
-	tail, err := b.last(ctx, topic)
+	tail, err := b.tail(ctx, topic)
 	if err != nil {
 		return broker.Tail{}, fmt.Errorf("ask for the last messages of topic %s: %w", topic, err)
 	}
 	return tail, nil
 }
 
-func (b *Broker) last(ctx context.Context, topic string) (broker.Tail, error) {
+func (b *Broker) tail(ctx context.Context, topic string) (broker.Tail, error) {
 	b.forget()
 	if _, err := b.ready(ctx); err != nil {
 		return broker.Tail{}, err
@@ -107,7 +123,7 @@ func (b *Broker) last(ctx context.Context, topic string) (broker.Tail, error) {
 	if err != nil {
 		return broker.Tail{}, b.lost(err)
 	}
-	tail := broker.Tail{Messages: make(map[string]broker.Message, len(info.State.Subjects)), MaxAge: info.Config.MaxAge}
+	tail := broker.Tail{Messages: make(map[string]broker.Message, len(info.State.Subjects)), MaxAge: info.Config.MaxAge, Drops: drops(info.Config)}
 	for subject := range info.State.Subjects {
 		m, err := stream.GetLastMsgForSubject(ctx, subject)
 		if errors.Is(err, jetstream.ErrMsgNotFound) {

@@ -18,6 +18,7 @@ var (
 	_ broker.Notifier   = (*Broker)(nil)
 	_ broker.Owner      = (*Broker)(nil)
 	_ broker.Auditor    = (*Broker)(nil)
+	_ broker.Sequenced  = (*delivery)(nil)
 )
 
 // Broker publishes to and subscribes from one stream. It is safe for concurrent
@@ -31,9 +32,10 @@ type Broker struct {
 	stream jetstream.Stream // nil before it was compared with cfg
 
 	sequences   sync.Mutex
-	highest     uint64            // the highest sequence that the server has confirmed, since it went back
-	regressions uint64            // how often it went back
-	tokens      map[string]uint64 // sequence of the last confirmed message, by place
+	highest     uint64          // the highest sequence that the server has confirmed, since it went back
+	regressions uint64          // how often it went back
+	last        map[string]kept // what lies last of what was confirmed, by place
+	lastOf      uint64          // the number of reconnects that last is of
 }
 
 // New returns a broker on nc, which the caller owns and closes. It creates the
@@ -62,7 +64,7 @@ func New(ctx context.Context, nc *nats.Conn, cfg Config) (*Broker, error) {
 	if err != nil {
 		return nil, fmt.Errorf("jetstream broker: %w", err)
 	}
-	b := &Broker{nc: nc, js: js, cfg: cfg, tokens: make(map[string]uint64)}
+	b := &Broker{nc: nc, js: js, cfg: cfg, last: make(map[string]kept)}
 	if cfg.Lazy {
 		return b, nil
 	}

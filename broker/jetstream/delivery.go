@@ -23,10 +23,15 @@ type delivery struct {
 	reply        string // where the server expects the word
 	message      broker.Message
 	attempt      int
+	sequence     uint64
 }
 
 func (d *delivery) Message() broker.Message { return d.message }
 func (d *delivery) Attempt() int            { return d.attempt }
+
+// Sequence implements [broker.Sequenced]: it is the message's sequence in the
+// stream ("nats stream get").
+func (d *delivery) Sequence() uint64 { return d.sequence }
 
 func (d *delivery) Ack(context.Context) error { return d.settle(ack) }
 

@@ -27,7 +27,10 @@ const (
 // open whether messages after the confirmed ones were stored. The server drops
 // what is sent again within the duplicate window. When a message in the middle
 // failed and later ones were stored, the repetition of the first arrives after
-// them.
+// them. Publish sends nothing more once the connection is another one, but it
+// cannot ask for that and send in one step: if the client disconnects and reconnects
+// in between, one message goes out on the new connection while those before it
+// were lost with the old one. Readers put it in order by its version.
 //
 // What the server calls a duplicate is confirmed only when it is there.
 // Otherwise it and what follows it are sent again, under message IDs that the
@@ -106,7 +109,7 @@ type publication struct {
 	reconnects uint64 // of the connection when it began
 	again      string // makes message IDs new ones
 	maxSize    int    // of the stream; 0 or less for none
-	newest     uint64 // the highest sequence that was confirmed before
+	newest     uint64 // a sequence that was confirmed before what is confirmed next
 	confirmed  int
 	inFlight   []flight
 	bytes      int
@@ -114,6 +117,7 @@ type publication struct {
 
 type flight struct {
 	jetstream.PubAckFuture
+	id   string
 	size int
 }
 
@@ -125,7 +129,7 @@ func (p *publication) run(ctx context.Context, messages []broker.Message) error 
 				return err
 			}
 		}
-		if err := p.send(ctx, p.broker.encode(m, p.again), size); err != nil {
+		if err := p.send(ctx, p.broker.encode(m, p.again), m.ID, size); err != nil {
 			// What was sent before this message may yet be confirmed. If it is not,
 			// that is the message to go on with.
 			if earlier := p.confirmAll(ctx); earlier != nil {
@@ -139,7 +143,7 @@ func (p *publication) run(ctx context.Context, messages []broker.Message) error 
 
 // send hands a message to the client, unless the connection is not the one that
 // took the messages before it: these may be lost with the old one.
-func (p *publication) send(ctx context.Context, m *nats.Msg, size int) error {
+func (p *publication) send(ctx context.Context, m *nats.Msg, id string, size int) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
@@ -155,7 +159,7 @@ func (p *publication) send(ctx context.Context, m *nats.Msg, size int) error {
 	if err != nil {
 		return err
 	}
-	p.inFlight = append(p.inFlight, flight{future, size})
+	p.inFlight = append(p.inFlight, flight{future, id, size})
 	p.bytes += size
 	return nil
 }
@@ -185,7 +189,10 @@ func (p *publication) confirm(ctx context.Context) error {
 			return err
 		}
 	}
-	p.broker.confirmed(oldest.Msg().Subject, ack.Sequence, p.newest, ack.Duplicate)
+	p.broker.confirmed(oldest.Msg().Subject, kept{oldest.id, ack.Sequence}, p.newest, ack.Duplicate)
+	if !ack.Duplicate {
+		p.newest = ack.Sequence // the next one's is higher, unless the server loses this one meanwhile
+	}
 	p.confirmed++
 	p.bytes -= oldest.size
 	p.inFlight = p.inFlight[1:]

@@ -128,6 +128,12 @@ func losing(have, want jetstream.StreamConfig) (setting, cure string) {
 	return "", ""
 }
 
+// drops reports whether the server drops messages of a stream for other reasons
+// than their age.
+func drops(have jetstream.StreamConfig) bool {
+	return have.NoAck || have.MaxMsgsPerSubject > 0 || have.Discard == jetstream.DiscardOld && (have.MaxMsgs > 0 || have.MaxBytes > 0)
+}
+
 // compareConsumer is compare for the consumer behind a durable subscription.
 func compareConsumer(have, want jetstream.ConsumerConfig) error {
 	filters := have.FilterSubjects

@@ -55,6 +55,7 @@ func (s *subscription) take(m *nats.Msg) (*delivery, error) {
 		reply:        m.Reply,
 		message:      s.broker.decode(m),
 		attempt:      int(info.NumDelivered),
+		sequence:     info.Sequence.Stream,
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -18,6 +18,10 @@ type delivery struct {
 func (d *delivery) Message() broker.Message { return d.copy }
 func (d *delivery) Attempt() int            { return d.attempt }
 
+// Sequence implements [broker.Sequenced]: it is the message's number within the
+// topic.
+func (d *delivery) Sequence() uint64 { return d.message.sequence }
+
 // Ack and Term also count when the message was delivered again meanwhile: it is
 // done with, whoever says so.
 func (d *delivery) Ack(context.Context) error {

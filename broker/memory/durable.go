@@ -26,7 +26,8 @@ type durable struct {
 // message is an open message.
 type message struct {
 	broker.Message
-	attempt int
+	sequence uint64 // within the topic
+	attempt  int
 	// due is when it is delivered again: after the acknowledgement wait while a
 	// member has it, after the delay when it was handed back.
 	due time.Time
@@ -47,7 +48,7 @@ func (d *durable) take(topic []broker.Message, limit int, now time.Time, ackWait
 		}
 	}
 	for len(taken) < limit && d.next < len(topic) {
-		m := &message{Message: topic[d.next]}
+		m := &message{Message: topic[d.next], sequence: uint64(d.next) + 1}
 		d.next++
 		d.open = append(d.open, m)
 		taken = append(taken, m)

@@ -24,6 +24,7 @@ var (
 	_ broker.Notifier   = (*Broker)(nil)
 	_ broker.Owner      = (*Broker)(nil)
 	_ broker.Auditor    = (*Broker)(nil)
+	_ broker.Sequenced  = (*delivery)(nil)
 )
 
 // Config adjusts a [Broker].

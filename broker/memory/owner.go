@@ -29,14 +29,15 @@ func (b *Broker) Claim(ctx context.Context, topic, history string) error {
 // Place implements [broker.Auditor]: each topic is one place.
 func (b *Broker) Place(topic, _ string) string { return topic }
 
-// Token implements [broker.Auditor]: it is the number of messages up to the last.
-func (b *Broker) Token(place string) string {
+// Newest implements [broker.Auditor]: the token is the number of messages up to
+// the last.
+func (b *Broker) Newest(place string) (id, token string) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if n := len(b.topics[place]); n > 0 {
-		return strconv.Itoa(n)
+		return b.topics[place][n-1].ID, strconv.Itoa(n)
 	}
-	return ""
+	return "", ""
 }
 
 // Find implements [broker.Auditor].

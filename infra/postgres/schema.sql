@@ -240,16 +240,28 @@ ALTER TABLE outbox
 
 CREATE INDEX outbox_refused ON outbox (refused_category, refused_stream_id, position) WHERE error IS NOT NULL;
 
--- What a broker has confirmed last, at each of its places.
+-- What a broker has confirmed last, at each of its places. See store.Published.
 CREATE TABLE published (
 	place        text COLLATE "C" PRIMARY KEY,
 	topic        text COLLATE "C" NOT NULL,
 	position     bigint           NOT NULL,
-	event_id     text COLLATE "C" NOT NULL,
+	message_id   text COLLATE "C" NOT NULL,
 	token        text             NOT NULL,
-	floor        bigint           NOT NULL, -- see store.Published; 0 for none
+	floor        bigint           NOT NULL, -- 0 for none
 	confirmed_at timestamptz      NOT NULL
 ) WITH (fillfactor = 50);
+
+-- Earlier messages of the places, by which the relay finds out what a broker has
+-- lost. There are some twenty of a place at most.
+CREATE TABLE published_checkpoints (
+	place        text COLLATE "C",
+	ordinal      integer,
+	position     bigint           NOT NULL,
+	message_id   text COLLATE "C" NOT NULL,
+	token        text             NOT NULL,
+	confirmed_at timestamptz      NOT NULL,
+	PRIMARY KEY (place, ordinal)
+);
 
 -- 0004_consumers.sql
 

@@ -1,10 +1,7 @@
 package memory
 
 import (
-	"cmp"
 	"context"
-	"maps"
-	"slices"
 	"time"
 
 	"github.com/eventus-go/eventus/store"
@@ -60,37 +57,4 @@ func (s *Store) outgoing(i int64) store.Outgoing {
 		out.Previous = s.log[s.streams[out.Stream][out.Version-2]].ID
 	}
 	return out
-}
-
-// MarkPublished implements [store.Outbox].
-func (s *Store) MarkPublished(ctx context.Context, positions []int64, last []store.Published) error {
-	unlock, err := s.lock(ctx)
-	if err != nil {
-		return err
-	}
-	defer unlock()
-	for _, p := range positions {
-		if p >= 1 && p <= int64(len(s.published)) {
-			s.published[p-1] = true
-			delete(s.refusals, p)
-		}
-	}
-	for s.head < len(s.published) && s.published[s.head] {
-		s.head++
-	}
-	for _, l := range last {
-		l.Time = cutTime(time.Now())
-		s.places[l.Place] = l
-	}
-	return nil
-}
-
-// Published implements [store.Outbox].
-func (s *Store) Published(ctx context.Context) ([]store.Published, error) {
-	if err := ctx.Err(); err != nil {
-		return nil, err
-	}
-	s.mu.RLock()
-	defer s.mu.RUnlock()
-	return slices.SortedFunc(maps.Values(s.places), func(a, b store.Published) int { return cmp.Compare(a.Place, b.Place) }), nil
 }

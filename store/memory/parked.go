@@ -168,3 +168,21 @@ func (s *Store) RedriveParked(ctx context.Context, tx *Tx, id store.ConsumerID, 
 	}
 	return n, nil
 }
+
+// RetryParked implements [store.ParkedStreams].
+func (s *Store) RetryParked(ctx context.Context, tx *Tx, id store.ConsumerID, segment, segments int, longest time.Duration) (int64, error) {
+	if err := s.checkConsumer(ctx, tx, id); err != nil {
+		return 0, err
+	}
+	var n int64
+	at := now()
+	for _, p := range tx.parkedOf(id) {
+		again := p.Reason == store.Unknown || p.Reason == store.Waiting && p.NextTry.After(at.Add(longest))
+		if again && int(p.Hash%uint32(segments)) == segment {
+			p.NextTry = at
+			tx.rows[parkedKey{id, p.Stream}] = &p
+			n++
+		}
+	}
+	return n, nil
+}

@@ -29,8 +29,8 @@
 // other, and they can commit in another order. [Store.ReadAll] stops before a
 // position that is missing until it is sure that nobody will commit it; see
 // docs/adr/0006 for the argument. What it waits for are transactions that have
-// appended and are still open, prepared ones included; [Store.Holdup] tells
-// which. It reads from the primary only.
+// appended and are still open, prepared ones included; [Store.BlockedBy]
+// says which. It reads from the primary only.
 //
 // # Poolers
 //

@@ -3,9 +3,13 @@ package postgres
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/eventus-go/eventus/store"
+	"github.com/jackc/pgx/v5"
 )
 
 // logLock is the first half of the key of the advisory lock that every
@@ -34,8 +38,8 @@ type head struct {
 type wait struct {
 	upTo    int64
 	holders map[string]bool
-	since   time.Time
-	missing int64
+	missing int64     // the position that a reader has met to be missing; 0 when none has
+	since   time.Time // when it did
 }
 
 func newHead() head { return head{turn: make(chan struct{}, 1)} }
@@ -74,6 +78,11 @@ const holdsLogLock = `l.locktype = 'advisory' AND l.granted AND l.objsubid = 2
 // pass reports whether everything before position is settled. It returns after
 // the look at the locks, so that a query begun then has a new snapshot.
 func (s *Store) pass(ctx context.Context, position int64) (bool, error) {
+	return s.passHole(ctx, position, 0)
+}
+
+// passHole is pass for a reader that waits for a position before that one.
+func (s *Store) passHole(ctx context.Context, position, missing int64) (bool, error) {
 	h := &s.head
 	select {
 	case h.turn <- struct{}{}:
@@ -105,8 +114,11 @@ func (s *Store) pass(ctx context.Context, position int64) (bool, error) {
 		if len(holders) == 0 {
 			h.settled = last
 		} else {
-			h.wait = &wait{upTo: last, holders: set(holders), since: time.Now(), missing: position - 1}
+			h.wait = &wait{upTo: last, holders: set(holders)}
 		}
+	}
+	if h.wait != nil && h.wait.missing == 0 && missing != 0 && h.settled < position-1 {
+		h.wait.missing, h.wait.since = missing, time.Now()
 	}
 	return h.settled >= position-1, nil
 }
@@ -134,29 +146,9 @@ func set(names []string) map[string]bool {
 	return all
 }
 
-// Holdup is what keeps [Store.ReadAll] from going on.
-type Holdup struct {
-	// Position is one that is missing: readers stop before it or earlier. 0
-	// when nothing holds the log up.
-	Position int64
-	// Since is when a reader of this Store has first waited for By.
-	Since time.Time
-	// By are the transactions that may still commit it.
-	By []Appender
-}
-
-// Appender is an open transaction that has appended.
-type Appender struct {
-	PID         int       // the server's process; 0 for a prepared transaction
-	Prepared    string    // the name given in PREPARE TRANSACTION; empty for any other
-	Application string    // application_name of the session
-	State       string    // for example "idle in transaction"
-	Began       time.Time // the transaction, or its preparation
-}
-
-const holdupSQL = `
+const blockedBySQL = `
 SELECT coalesce(l.pid, 0), coalesce(p.gid, ''), coalesce(a.application_name, ''), coalesce(a.state, ''),
-	coalesce(a.xact_start, p.prepared, 'epoch'), l.virtualtransaction
+	coalesce(a.xact_start, p.prepared), l.virtualtransaction
 FROM pg_locks AS l
 LEFT JOIN pg_stat_activity AS a ON a.pid = l.pid
 LEFT JOIN pg_locks AS x ON l.pid IS NULL AND x.pid IS NULL AND x.locktype = 'transactionid' AND x.virtualtransaction = l.virtualtransaction
@@ -164,38 +156,37 @@ LEFT JOIN pg_prepared_xacts AS p ON p.transaction = x.transactionid
 WHERE ` + holdsLogLock + `
 ORDER BY 5`
 
-// Holdup tells what holds the head of the log back and for how long, as far as
-// a reader of this Store has met it: something for a metric and for whoever is
-// called at night. Without the rights of pg_read_all_stats it knows of the
-// sessions of others no more than their PID.
-func (s *Store) Holdup(ctx context.Context) (Holdup, error) {
+// BlockedBy implements [store.Blockable]. Without the rights of pg_read_all_stats
+// it knows of the sessions of others no more than their PID.
+func (s *Store) BlockedBy(ctx context.Context) (store.LogBlock, error) {
 	s.head.mu.Lock()
 	var w wait
 	if s.head.wait != nil {
 		w = *s.head.wait
 	}
 	s.head.mu.Unlock()
-	if w.holders == nil {
-		return Holdup{}, ctx.Err()
+	if w.missing == 0 {
+		return store.LogBlock{}, ctx.Err()
 	}
-	rows, err := s.pool.Query(ctx, s.statements.holdup, int64(logLock), int64(s.schemaKey))
+	rows, err := s.pool.Query(ctx, s.statements.blockedBy, int64(logLock), int64(s.schemaKey))
 	if err != nil {
-		return Holdup{}, err
+		return store.LogBlock{}, fmt.Errorf("look for who holds up the log: %w", err)
 	}
-	defer rows.Close()
-	h := Holdup{Position: w.missing, Since: w.since}
-	for rows.Next() {
-		var a Appender
-		var name string
-		if err := rows.Scan(&a.PID, &a.Prepared, &a.Application, &a.State, &a.Began, &name); err != nil {
-			return Holdup{}, err
+	b := store.LogBlock{Position: w.missing, Since: w.since}
+	var a store.Appender
+	var began *time.Time
+	var name string
+	_, err = pgx.ForEachRow(rows, []any{&a.PID, &a.Prepared, &a.Application, &a.State, &began, &name}, func() error {
+		if a.Began = zeroTime(began); w.holders[name] || a.PID == 0 {
+			b.By = append(b.By, a)
 		}
-		if w.holders[name] || a.PID == 0 {
-			h.By = append(h.By, a)
-		}
+		return nil
+	})
+	if err != nil {
+		return store.LogBlock{}, fmt.Errorf("look for who holds up the log: %w", err)
 	}
-	if err := rows.Err(); err != nil || len(h.By) == 0 {
-		return Holdup{}, err // whoever it was has ended: the next read goes on
+	if len(b.By) == 0 {
+		return store.LogBlock{}, nil // whoever it was has ended: the next read goes on
 	}
-	return h, nil
+	return b, nil
 }

@@ -239,30 +239,30 @@ func TestOrderOfTheLog(t *testing.T) {
 		}
 		mustLog(t, s, "slow", "fast")
 	})
-	t.Run("Holdup names who holds the log up, and nobody when nobody does", func(t *testing.T) {
+	t.Run("BlockedBy names who holds the log up, and nobody when nobody does", func(t *testing.T) {
 		s, pool := setup(t)
 		appendTo(t, s, "first", 1)
 		late := begin(t, pool)
 		execTx(t, late, "SET LOCAL application_name = 'the late one'")
 		appendTo(t, s.WithTx(late), "late", 1)
 		appendTo(t, s, "early", 1)
-		mustHoldup(t, s, 0)
+		mustBlock(t, s, 0)
 		mustLog(t, s, "first")
-		h := mustHoldup(t, s, 1)
+		h := mustBlock(t, s, 1)
 		if by := h.By[0]; h.Position != 2 || by.PID != int(late.Conn().PgConn().PID()) || by.Application != "the late one" ||
 			by.State != "idle in transaction" || by.Prepared != "" || time.Since(by.Began) > time.Minute || time.Since(h.Since) > time.Minute {
 			t.Errorf("got %+v", h)
 		}
 		rollback(t, late)
-		mustHoldup(t, s, 0)
+		mustBlock(t, s, 0)
 		mustLog(t, s, "first", "early")
-		mustHoldup(t, s, 0)
+		mustBlock(t, s, 0)
 	})
 }
 
-func mustHoldup(t testing.TB, s *postgres.Store, appenders int) postgres.Holdup {
+func mustBlock(t testing.TB, s *postgres.Store, appenders int) store.LogBlock {
 	t.Helper()
-	h, err := s.Holdup(t.Context())
+	h, err := s.BlockedBy(t.Context())
 	if err != nil || len(h.By) != appenders || (h.Position == 0) != (appenders == 0) {
 		t.Fatalf("got %+v, error %v, want %d appenders", h, err, appenders)
 	}
@@ -387,7 +387,7 @@ func TestPreparedTransactions(t *testing.T) {
 	t.Run("an event of a prepared transaction is waited for", func(t *testing.T) {
 		prepare(t, "a", func() {})
 		mustLog(t, s, want...)
-		if by := mustHoldup(t, s, 1).By[0]; by.Prepared != "a" || by.PID != 0 {
+		if by := mustBlock(t, s, 1).By[0]; by.Prepared != "a" || by.PID != 0 {
 			t.Errorf("held up by %+v", by)
 		}
 		execAll(t, pool, "COMMIT PREPARED 'a'")

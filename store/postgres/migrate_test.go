@@ -350,7 +350,7 @@ func everyCall(t testing.TB, s *postgres.Store, pool *pgxpool.Pool) {
 	if len(page) != 6 {
 		t.Errorf("%d in the outbox", len(page))
 	}
-	must(s.MarkPublished(t.Context(), []int64{1, 2}, []store.Published{{Place: "p", Topic: "t", Position: 2, EventID: "e"}}))
+	must(s.MarkPublished(t.Context(), []int64{1, 2}, []store.Published{{Place: "p", Topic: "t", Position: 2, MessageID: "e"}}))
 	places, err := s.Published(t.Context())
 	must(err)
 	must(s.Refuse(t.Context(), 3, "e", time.Hour))
@@ -406,7 +406,7 @@ func everyCall(t testing.TB, s *postgres.Store, pool *pgxpool.Pool) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	_, err = s.Holdup(t.Context())
+	_, err = s.BlockedBy(t.Context())
 	must(err)
 	everyCallOfConsumers(t, s)
 }

@@ -7,6 +7,7 @@ import (
 
 	"github.com/eventus-go/eventus/store"
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 )
 
 const setParkedSQL = `
@@ -185,30 +186,59 @@ const (
 UPDATE {schema}.parked_streams SET reason = 'waiting', attempts = 0, next_try = clock_timestamp()
 WHERE consumer = $1 AND generation = $2 AND category = $3 AND stream_id = $4`
 
-	// It locks the rows in the order of findParkedSQL.
+	// The rows are locked before, in the order of findParkedSQL, by a statement of
+	// its own: a plan for both in one could join each row with each.
 	redriveAllParkedSQL = `
-WITH locked AS (
-	SELECT category, stream_id FROM {schema}.parked_streams
-	WHERE consumer = $1 AND generation = $2 AND reason <> 'forked'
-	ORDER BY category, stream_id
-	FOR UPDATE
-)
-UPDATE {schema}.parked_streams AS p SET reason = 'waiting', attempts = 0, next_try = clock_timestamp()
-FROM locked WHERE p.consumer = $1 AND p.generation = $2 AND p.category = locked.category AND p.stream_id = locked.stream_id`
+UPDATE {schema}.parked_streams SET reason = 'waiting', attempts = 0, next_try = clock_timestamp()
+WHERE consumer = $1 AND generation = $2 AND reason <> 'forked'`
 )
 
 // RedriveParked implements [store.ParkedStreams].
-func (s *Store) RedriveParked(ctx context.Context, tx pgx.Tx, id store.ConsumerID, stream store.Stream) (int64, error) {
+func (s *Store) RedriveParked(ctx context.Context, tx pgx.Tx, id store.ConsumerID, stream store.Stream) (n int64, err error) {
 	if err := store.CheckConsumerID(id); err != nil {
 		return 0, err
 	}
-	statement, args := s.statements.redriveAllParked, []any{id.Name, int64(id.Generation)}
-	if stream != (store.Stream{}) {
-		statement, args = s.statements.redriveParked, append(args, stream.Category, stream.ID)
+	batch := &pgx.Batch{}
+	statement, args := s.statements.redriveParked, []any{id.Name, int64(id.Generation), stream.Category, stream.ID}
+	if stream == (store.Stream{}) {
+		statement, args = s.statements.redriveAllParked, args[:2]
+		batch.Queue(s.statements.lockParkedStreams, args...)
 	}
-	tag, err := tx.Exec(ctx, statement, args...)
-	if err != nil {
+	batch.Queue(statement, args...).Exec(func(tag pgconn.CommandTag) error {
+		n = tag.RowsAffected()
+		return nil
+	})
+	if err := tx.SendBatch(ctx, batch).Close(); err != nil {
 		return 0, fmt.Errorf("redrive parked streams of %s: %w", id.Name, err)
 	}
-	return tag.RowsAffected(), nil
+	return n, nil
+}
+
+const (
+	retriedParked = `consumer = $1 AND generation = $2 AND hash % $4 = $3
+	AND (reason = 'unknown' OR reason = 'waiting' AND next_try > clock_timestamp() + $5 * interval '1 microsecond')`
+
+	lockRetriedParkedSQL = `
+SELECT FROM {schema}.parked_streams WHERE ` + retriedParked + ` ORDER BY category, stream_id FOR UPDATE`
+	retryParkedSQL = `
+UPDATE {schema}.parked_streams SET next_try = clock_timestamp() WHERE ` + retriedParked
+)
+
+// RetryParked implements [store.ParkedStreams], in one round trip. It locks the
+// rows in the order of findParkedSQL.
+func (s *Store) RetryParked(ctx context.Context, tx pgx.Tx, id store.ConsumerID, segment, segments int, longest time.Duration) (n int64, err error) {
+	if err := store.CheckConsumerID(id); err != nil {
+		return 0, err
+	}
+	args := []any{id.Name, int64(id.Generation), int64(segment), int64(segments), longest.Microseconds()}
+	batch := &pgx.Batch{}
+	batch.Queue(s.statements.lockRetriedParked, args...)
+	batch.Queue(s.statements.retryParked, args...).Exec(func(tag pgconn.CommandTag) error {
+		n = tag.RowsAffected()
+		return nil
+	})
+	if err := tx.SendBatch(ctx, batch).Close(); err != nil {
+		return 0, fmt.Errorf("retry parked streams of %s: %w", id.Name, err)
+	}
+	return n, nil
 }

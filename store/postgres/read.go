@@ -39,7 +39,7 @@ ORDER BY position LIMIT $2`
 // ReadAll implements [store.Log].
 //
 // A page ends before a position that is missing and may still be committed.
-// Where none is missing it is one query; see [Store.Holdup] for who can hold it
+// Where none is missing it is one query; see [Store.BlockedBy] for who can hold it
 // back.
 func (s *Store) ReadAll(ctx context.Context, after int64, limit int) ([]store.Message, error) {
 	after = max(after, 0)
@@ -57,7 +57,7 @@ func (s *Store) ReadAll(ctx context.Context, after int64, limit int) ([]store.Me
 		if certain == len(page) {
 			return page, nil
 		}
-		passed, err := s.pass(ctx, page[certain].Position)
+		passed, err := s.passHole(ctx, page[certain].Position, page[certain].Position-1)
 		if err != nil {
 			return nil, fmt.Errorf("read the log after %d: %w", after, err)
 		}

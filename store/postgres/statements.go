@@ -12,9 +12,10 @@ type statements struct {
 	appendEvent, appendStream           string
 	appendEvents, version               string
 	read, readAll, logHead, timesAfter  string
-	holders, holdup                     string
+	holders, blockedBy                  string
 	unpublished, last, dequeue          string
 	published, refuse, readmit, refused string
+	dropCheckpoints, addCheckpoints     string
 	readSnapshot, writeSnapshot         string
 	shareConsumer, ownConsumer          string
 	lockMarks, marks, setMarks          string
@@ -31,6 +32,7 @@ type statements struct {
 	dueParked, listParked, countParked          string
 	countAllParked                              string
 	redriveParked, redriveAllParked             string
+	lockRetriedParked, retryParked              string
 	lockParkedStreams                           string
 	deleteParkedStreams, makeRoom               string
 	addRequest, pendingRequests, finishRequest  string
@@ -43,8 +45,9 @@ func newStatements(schema string) statements {
 	return statements{
 		appendEvent: in(appendEventSQL), appendStream: in(appendStreamSQL), appendEvents: in(appendEventsSQL), version: in(versionSQL),
 		read: in(readSQL), readAll: in(readAllSQL), logHead: in(logHeadSQL), timesAfter: in(timesAfterSQL),
-		holders: in(holdersSQL), holdup: in(holdupSQL),
+		holders: in(holdersSQL), blockedBy: in(blockedBySQL),
 		unpublished: in(unpublishedSQL), last: in(lastSQL), dequeue: in(dequeueSQL), published: in(publishedSQL),
+		dropCheckpoints: in(dropCheckpointsSQL), addCheckpoints: in(addCheckpointsSQL),
 		refuse: in(refuseSQL), readmit: in(readmitSQL), refused: in(refusedSQL),
 		readSnapshot: in(readSnapshotSQL), writeSnapshot: in(writeSnapshotSQL),
 		shareConsumer: shareConsumerSQL, ownConsumer: ownConsumerSQL,
@@ -62,6 +65,7 @@ func newStatements(schema string) statements {
 		dueParked: in(dueParkedSQL), listParked: in(listParkedSQL), countParked: in(countParkedSQL),
 		countAllParked: in(countAllParkedSQL),
 		redriveParked:  in(redriveParkedSQL), redriveAllParked: in(redriveAllParkedSQL),
+		lockRetriedParked: in(lockRetriedParkedSQL), retryParked: in(retryParkedSQL),
 		lockParkedStreams:   in(lockParkedStreamsSQL),
 		deleteParkedStreams: in(deleteParkedStreamsSQL), makeRoom: in(makeRoomSQL),
 		addRequest: in(addRequestSQL), pendingRequests: in(pendingRequestsSQL), finishRequest: in(finishRequestSQL),

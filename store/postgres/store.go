@@ -23,6 +23,7 @@ var (
 	_ store.Leases            = (*Store)(nil)
 	_ store.Consumers[pgx.Tx] = (*Store)(nil)
 	_ store.Identity          = (*Store)(nil)
+	_ store.Blockable         = (*Store)(nil)
 )
 
 // Config says where the store is. The zero value is ready to use.

@@ -208,3 +208,20 @@ func (s *Store) RedriveParked(ctx context.Context, tx *sql.Tx, id store.Consumer
 	}
 	return n, nil
 }
+
+const retryParkedSQL = `
+UPDATE parked_streams SET next_try = ?3
+WHERE name = ?1 AND generation = ?2 AND hash % ?4 = ?5 AND (reason = 'unknown' OR reason = 'waiting' AND next_try > ?6)`
+
+// RetryParked implements [store.ParkedStreams].
+func (s *Store) RetryParked(ctx context.Context, tx *sql.Tx, id store.ConsumerID, segment, segments int, longest time.Duration) (int64, error) {
+	if err := checkConsumer(ctx, tx, id); err != nil {
+		return 0, err
+	}
+	at := now()
+	n, err := change(tx.ExecContext(ctx, retryParkedSQL, id.Name, id.Generation, at.UnixMicro(), segments, segment, at.Add(longest).UnixMicro()))
+	if err != nil {
+		return 0, fmt.Errorf("retry parked streams of %s: %w", describe(id), err)
+	}
+	return n, nil
+}

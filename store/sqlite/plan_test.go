@@ -110,6 +110,8 @@ var plans = []struct{ name, query, plan string }{
 		SEARCH parked_streams USING INDEX sqlite_autoindex_parked_streams_1 (name=? AND generation=? AND category=? AND stream_id=?)`},
 	{"redrive all streams", redriveAllSQL, `
 		SEARCH parked_streams USING INDEX parked_streams_reason (name=? AND generation=?)`},
+	{"retry streams", retryParkedSQL, `
+		SEARCH parked_streams USING INDEX parked_streams_reason (name=? AND generation=?)`},
 	{"pending requests", pendingRequestsSQL, `
 		SEARCH consumer_requests USING INDEX consumer_requests_pending (name=? AND generation=?)`},
 	{"finish request", finishRequestSQL, `

@@ -68,5 +68,9 @@ func consumerCalls[Tx any](b subject[Tx], tx Tx, id store.ConsumerID) map[string
 			return err
 		},
 		"RedriveParked": func(ctx context.Context) error { _, err := b.RedriveParked(ctx, tx, id, product); return err },
+		"RetryParked": func(ctx context.Context) error {
+			_, err := b.RetryParked(ctx, tx, id, 0, 1, 0)
+			return err
+		},
 	}
 }

@@ -51,7 +51,7 @@ func (m *machine[Tx]) changeConsumer(ctx context.Context, t *rapid.T, tx Tx, mod
 	c := model.find(id)
 	alive := c != nil && c.RenamedTo == ""
 	change := rapid.SampledFrom([]string{
-		"create", "save", "rename", "delete", "advance", "advance", "advance", "park", "park", "park", "redrive", "finish",
+		"create", "save", "rename", "delete", "advance", "advance", "advance", "park", "park", "park", "redrive", "retry", "finish",
 	}).Draw(t, "change")
 	if c == nil && rapid.IntRange(0, 3).Draw(t, "else create") > 0 {
 		change = "create" // most changes find a consumer
@@ -94,6 +94,11 @@ func (m *machine[Tx]) changeConsumer(ctx context.Context, t *rapid.T, tx Tx, mod
 		s := rapid.SampledFrom(append([]store.Stream{{}}, streams...)).Draw(t, "stream")
 		n, err := m.b.RedriveParked(ctx, tx, id, s)
 		equal(t, "streams redriven", n, model.redrive(id, s))
+		return err
+	case "retry":
+		segment := rapid.IntRange(0, 1).Draw(t, "segment")
+		n, err := m.b.RetryParked(ctx, tx, id, segment, 2, 1000*time.Hour)
+		equal(t, "streams retried", n, model.unknown(id, segment, 2))
 		return err
 	default:
 		request, outcome := int64(0), fmt.Sprint(m.n)

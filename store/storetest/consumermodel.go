@@ -131,6 +131,17 @@ func (m *consumerModel) redrive(id store.ConsumerID, s store.Stream) (n int64) {
 	return n
 }
 
+// unknown counts the unknown streams of a segment, which RetryParked makes due.
+// The model has no clock.
+func (m *consumerModel) unknown(id store.ConsumerID, segment, segments int) (n int64) {
+	for _, p := range m.parked {
+		if p.Consumer == id && p.Reason == store.Unknown && int(p.Hash%uint32(segments)) == segment {
+			n++
+		}
+	}
+	return n
+}
+
 func (m *consumerModel) finish(id int64, outcome string) bool {
 	for i := range m.requests {
 		r := &m.requests[i]

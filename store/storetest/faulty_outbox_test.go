@@ -95,6 +95,28 @@ func (s onePlace) Published(ctx context.Context) ([]store.Published, error) {
 	return all[:min(1, len(all))], err
 }
 
+// noCheckpoints takes checkpoints that are nil for none.
+type noCheckpoints struct{ *memory.Store }
+
+func (s noCheckpoints) MarkPublished(ctx context.Context, positions []int64, last []store.Published) error {
+	for i := range last {
+		if last[i].Checkpoints == nil {
+			last[i].Checkpoints = []store.Checkpoint{}
+		}
+	}
+	return s.Store.MarkPublished(ctx, positions, last)
+}
+
+// ownTime says of everything that it was published now.
+type ownTime struct{ *memory.Store }
+
+func (s ownTime) MarkPublished(ctx context.Context, positions []int64, last []store.Published) error {
+	for i := range last {
+		last[i].Time = time.Time{}
+	}
+	return s.Store.MarkPublished(ctx, positions, last)
+}
+
 // refusesOne lets the later messages of a stream pass by the one that is refused.
 type refusesOne struct{ *memory.Store }
 

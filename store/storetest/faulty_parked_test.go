@@ -158,6 +158,37 @@ func (s redrivesForks) RedriveParked(ctx context.Context, tx *memory.Tx, id stor
 	return int64(len(rows)), err
 }
 
+type retriesAll struct{ *memory.Store }
+
+func (s retriesAll) RetryParked(ctx context.Context, tx *memory.Tx, id store.ConsumerID, segment, segments int, _ time.Duration) (int64, error) {
+	return s.Store.RetryParked(ctx, tx, id, segment, segments, 0)
+}
+
+type retriesEverywhere struct{ *memory.Store }
+
+func (s retriesEverywhere) RetryParked(ctx context.Context, tx *memory.Tx, id store.ConsumerID, _, _ int, longest time.Duration) (int64, error) {
+	return s.Store.RetryParked(ctx, tx, id, 0, 1, longest)
+}
+
+type retriesAfresh struct{ *memory.Store }
+
+func (s retriesAfresh) RetryParked(ctx context.Context, tx *memory.Tx, id store.ConsumerID, segment, segments int, longest time.Duration) (int64, error) {
+	n, err := s.Store.RetryParked(ctx, tx, id, segment, segments, longest)
+	if err != nil {
+		return 0, err
+	}
+	rows, err := s.ListParked(ctx, id, store.Stream{}, store.MaxEvents)
+	for _, p := range rows {
+		if p.Reason == store.Unknown && int(p.Hash%uint32(segments)) == segment {
+			p.Attempts = 0
+			if err := s.SetParked(ctx, tx, p, 0); err != nil {
+				return 0, err
+			}
+		}
+	}
+	return n, err
+}
+
 // earlyParked finds rows as they were when the transaction asked for its turn.
 type earlyParked struct {
 	*memory.Store

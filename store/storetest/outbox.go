@@ -93,17 +93,67 @@ func outboxClauses[Tx any]() []clause[Tx] {
 					t.Fatal(err)
 				}
 			}
-			p2 := store.Published{Place: "place 2", Topic: "product", Position: log[0].Position, EventID: log[0].ID, Token: "12", Floor: 7}
-			p1 := store.Published{Place: "place 1", Topic: "order", Position: log[1].Position, EventID: log[1].ID}
+			p2 := store.Published{Place: "place 2", Topic: "product", Position: log[0].Position, MessageID: log[0].ID, Token: "12", Floor: 7}
+			p1 := store.Published{Place: "place 1", Topic: "order", Position: log[1].Position, MessageID: log[1].ID}
 			keep(p2, p1)
 			mustKeep(t, b, p1, p2)
-			p2.Position, p2.EventID, p2.Token, p2.Floor = log[2].Position, log[2].ID, "15", 0
+			p2.Position, p2.MessageID, p2.Token, p2.Floor = log[2].Position, log[2].ID, "15", 0
 			keep(p2)
 			mustKeep(t, b, p1, p2)
 			mustPublish(t, b, log[1].Position)
 			mustKeep(t, b, p1, p2)
 			if b.Reopen != nil {
 				mustKeep(t, mustBeSubject(t, b.Reopen(t)), p1, p2)
+			}
+		}},
+		{"the checkpoints of a place stay until others are given", func(t *testing.T, b subject[Tx]) {
+			keep := func(last ...store.Published) {
+				t.Helper()
+				if err := b.MarkPublished(t.Context(), nil, last); err != nil {
+					t.Fatal(err)
+				}
+			}
+			p1 := store.Published{Place: "place 1", Topic: "order", Position: 9, MessageID: "i", Token: "9", Checkpoints: []store.Checkpoint{
+				{Position: 4, MessageID: "d", Token: "4"}, {Position: 3, MessageID: "c", Token: "5"}, {Position: 8, MessageID: "h", Token: "8"}}}
+			p2 := store.Published{Place: "place 2", Topic: "order", Position: 7, MessageID: "g", Token: "7", Checkpoints: []store.Checkpoint{{MessageID: "a", Token: "1"}}}
+			keep(p1, p2)
+			mustKeep(t, b, p1, p2)
+			without := p1
+			without.Position, without.Checkpoints = 10, nil
+			keep(without)
+			p1.Position = 10
+			mustKeep(t, b, p1, p2)
+			p1.Checkpoints = []store.Checkpoint{{Position: 10, MessageID: "j", Token: "10"}}
+			keep(p1)
+			mustKeep(t, b, p1, p2)
+			p2.Checkpoints = []store.Checkpoint{}
+			keep(p2)
+			p2.Checkpoints = nil
+			mustKeep(t, b, p1, p2)
+			if b.Reopen != nil {
+				mustKeep(t, mustBeSubject(t, b.Reopen(t)), p1, p2)
+			}
+		}},
+		{"the time of what was published is the one that is given, or else the store's", func(t *testing.T, b subject[Tx]) {
+			at := time.Date(2020, 2, 3, 4, 5, 6, 7000, time.UTC)
+			keep := func(at time.Time) store.Published {
+				t.Helper()
+				p := store.Published{Place: "place", Topic: "order", Position: 2, MessageID: "b", Token: "2", Time: at,
+					Checkpoints: []store.Checkpoint{{Position: 1, MessageID: "a", Token: "1", Time: at}}}
+				if err := b.MarkPublished(t.Context(), nil, []store.Published{p}); err != nil {
+					t.Fatal(err)
+				}
+				all, err := b.Published(t.Context())
+				if err != nil || len(all) != 1 || len(all[0].Checkpoints) != 1 {
+					t.Fatalf("published: %+v, %v", all, err)
+				}
+				return all[0]
+			}
+			p := keep(at)
+			equal(t, "times", []time.Time{p.Time, p.Checkpoints[0].Time}, []time.Time{at, at})
+			p = keep(time.Time{})
+			if day := 24 * time.Hour; time.Since(p.Time).Abs() > day || time.Since(p.Checkpoints[0].Time).Abs() > day {
+				t.Errorf("it was published at %v, and its checkpoint at %v", p.Time, p.Checkpoints[0].Time)
 			}
 		}},
 		{"a relay that goes on at next loses and repeats nothing while writers append", drainsOnce[Tx]},
@@ -122,6 +172,9 @@ func mustKeep(t tester, b store.Outbox, want ...store.Published) {
 			t.Fatalf("it was published at %v", got[i].Time)
 		}
 		got[i].Time = time.Time{}
+		for j := range got[i].Checkpoints {
+			got[i].Checkpoints[j].Time = time.Time{}
+		}
 	}
 	equal(t, "published", got, want)
 }

@@ -119,5 +119,39 @@ func redriveClauses[Tx any]() []clause[Tx] {
 			equal(t, "forked stream", findParked(t, b, board, forked), kept)
 			equal(t, "streams of another consumer", mustListParked(t, b, mail), theirs)
 		}},
+		{"RetryParked makes the unknown streams of a segment due at once, and those that wait for longer than they should", func(t *testing.T, b subject[Tx]) {
+			mustCreate(t, b, newConsumer(board, 1), newConsumer(mail, 1), newConsumer(next, 1))
+			for _, reason := range reasons {
+				for hash := range uint32(4) {
+					for name, retryAfter := range map[string]time.Duration{"soon": time.Minute, "late": time.Hour} {
+						p := because(parked(board, store.Stream{Category: "product", ID: fmt.Sprint(reason, hash, name)}), reason)
+						p.Hash = 1<<32 - 4 + hash
+						mustSetParked(t, b, retryAfter, p)
+						for _, id := range []store.ConsumerID{mail, next} {
+							p.Consumer = id
+							mustSetParked(t, b, retryAfter, p)
+						}
+					}
+				}
+			}
+			want, theirs, generation := mustListParked(t, b, board), mustListParked(t, b, mail), mustListParked(t, b, next)
+			var before time.Time
+			mustInTx(t, b, func(ctx context.Context, tx Tx) error {
+				before = clock(t, b)
+				n, err := b.RetryParked(ctx, tx, board, 1, 4, 30*time.Minute)
+				equal(t, "rows", n, 3)
+				return err
+			})
+			got := mustListParked(t, b, board)
+			for i, p := range want {
+				if p.Hash%4 == 1 && (p.Reason == store.Unknown || p.Stream.ID == "waiting1late") {
+					between(t, "NextTry", got[i].NextTry, before, clock(t, b), 0)
+					want[i].NextTry = got[i].NextTry
+				}
+			}
+			equal(t, "parked streams", got, want)
+			equal(t, "streams of another consumer", mustListParked(t, b, mail), theirs)
+			equal(t, "streams of another generation", mustListParked(t, b, next), generation)
+		}},
 	}
 }

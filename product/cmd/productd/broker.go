@@ -22,13 +22,13 @@ type messaging struct {
 	broker *jetstream.Broker
 }
 
-// embedMessaging starts a server in this process. Other programs reach it on addr,
-// unless that is empty.
-func embedMessaging(ctx context.Context, dir, addr string, stream jetstream.Config, log *slog.Logger) (*messaging, error) {
-	server, err := natsd.Start(natsd.Config{Dir: dir, Addr: addr})
+// embedMessaging starts a server in this process. Other programs reach it on its
+// Addr, unless that is empty.
+func embedMessaging(ctx context.Context, cfg natsd.Config, stream jetstream.Config, log *slog.Logger) (*messaging, error) {
+	server, err := natsd.Start(cfg)
 	switch {
-	case err != nil && addr != "":
-		return nil, fmt.Errorf("-nats-addr %s and -data: %w", addr, err)
+	case err != nil && cfg.Addr != "":
+		return nil, fmt.Errorf("-nats-addr %s and -data: %w", cfg.Addr, err)
 	case err != nil:
 		return nil, fmt.Errorf("%w; or choose another folder by -data", err)
 	}

@@ -50,6 +50,10 @@ func testKill(t *testing.T, kills int, afterKill func(folder string)) {
 			time.Sleep(time.Duration(random.IntN(150)) * time.Millisecond)
 		} else {
 			write(t, p.waitForURL(t), random, round, acks, func() {
+				// Not before any command is acknowledged, however slow the machine is.
+				for acks.count() == 0 && t.Context().Err() == nil {
+					time.Sleep(time.Millisecond)
+				}
 				time.Sleep(time.Duration(10+random.IntN(400)) * time.Millisecond)
 				_ = p.cmd.Process.Kill()
 			})
@@ -88,6 +92,12 @@ func (a *acknowledged) add(one ack) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.acks = append(a.acks, one)
+}
+
+func (a *acknowledged) count() int {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return len(a.acks)
 }
 
 // write sends commands from several clients at once until the process is gone.

@@ -8,11 +8,13 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"strconv"
 	"syscall"
 	"time"
 
 	"github.com/eventus-go/eventus"
 	"github.com/eventus-go/eventus/consume"
+	"github.com/eventus-go/eventus/infra/natsd"
 	"github.com/eventus-go/eventus/outbox"
 	"github.com/eventus-go/eventus/product"
 	"github.com/eventus-go/eventus/product/cmd/internal/program"
@@ -33,7 +35,7 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	if cfg.health {
 		return askHealth(ctx, cfg.addr)
 	}
-	p := instance{cfg: cfg, log: program.NewLogger(out, cfg.logLevel)}
+	p := instance{cfg: cfg, log: program.NewLogger(out, cfg.logLevel), serverLog: program.NewLogger(out, max(cfg.logLevel, slog.LevelWarn))}
 	var data *folder
 	if cfg.needsFolder() {
 		if data, err = openFolder(cfg.data); err != nil {
@@ -65,17 +67,18 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 
 // instance is a running productd without its database.
 type instance struct {
-	cfg      config
-	log      *slog.Logger
-	listener net.Listener
-	nats     *messaging
+	cfg       config
+	log       *slog.Logger
+	serverLog *slog.Logger // of the embedded NATS server
+	listener  net.Listener
+	nats      *messaging
 }
 
 func (p instance) messaging(ctx context.Context, data *folder) (*messaging, error) {
 	if p.cfg.nats != "" {
 		return joinMessaging(ctx, p.cfg.nats, p.cfg.stream, p.log)
 	}
-	return embedMessaging(ctx, data.jetStream(), p.cfg.natsAddr, p.cfg.stream, p.log)
+	return embedMessaging(ctx, natsd.Config{Dir: data.jetStream(), Addr: p.cfg.natsAddr, Logger: p.serverLog}, p.cfg.stream, p.log)
 }
 
 // runOn is run on a database, which it closes.
@@ -97,7 +100,7 @@ func runOn[Tx any](ctx context.Context, p instance, db *database[Tx]) error {
 	commands := product.NewCommands(products)
 	queries := product.NewQueries(db.views, follower, products)
 	health := health[Tx]{time.Now(), db, p.nats, relay, follower}
-	api := product.NewAPI(commands, queries, product.Config{Live: health.live, Ready: health.ready, Logger: log})
+	api := product.NewAPI(commands, queries, product.Config{Live: health.live, Ready: health.ready, Passing: db.events.Transient, Logger: log})
 
 	// Relay and follower stop after the server: a request that waits for the read
 	// model still gets its answer. When one of the group fails, all stop.
@@ -113,7 +116,7 @@ func runOn[Tx any](ctx context.Context, p instance, db *database[Tx]) error {
 		return serve(ctx, p.listener, product.NewServer(api, log), log)
 	})
 	g.Go(func() error {
-		url := "http://" + p.listener.Addr().String()
+		url := "http://" + reachable(p.listener.Addr())
 		if p.cfg.seed {
 			s := seed[Tx]{log, commands, queries, db, p.nats.conn, p.cfg.stream.Prefix, relay, follower}
 			if err := s.plant(ctx); err != nil && ctx.Err() == nil {
@@ -138,6 +141,15 @@ func listen(addr string) (net.Listener, error) {
 		return nil, fmt.Errorf("cannot listen on %s (%w); choose another address by -addr", addr, err)
 	}
 	return listener, nil
+}
+
+// reachable returns an address of this machine for one that is listened on: a
+// program that listens on all of them is reached on loopback.
+func reachable(addr net.Addr) string {
+	if tcp, ok := addr.(*net.TCPAddr); ok && tcp.IP.IsUnspecified() {
+		return net.JoinHostPort("127.0.0.1", strconv.Itoa(tcp.Port))
+	}
+	return addr.String()
 }
 
 // serve answers requests until ctx ends, and then those that have begun.

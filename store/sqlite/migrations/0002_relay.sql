@@ -21,13 +21,25 @@ ALTER TABLE outbox ADD COLUMN error             TEXT;
 
 CREATE INDEX outbox_refused ON outbox (refused_category, refused_stream_id, position) WHERE error IS NOT NULL;
 
--- What a broker has confirmed last, at each of its places.
+-- What a broker has confirmed last, at each of its places. See store.Published.
 CREATE TABLE published (
 	place        TEXT    PRIMARY KEY,
 	topic        TEXT    NOT NULL,
 	position     INTEGER NOT NULL,
-	event_id     TEXT    NOT NULL,
+	message_id   TEXT    NOT NULL,
 	token        TEXT    NOT NULL,
-	floor        INTEGER NOT NULL, -- see store.Published; 0 for none
+	floor        INTEGER NOT NULL, -- 0 for none
 	confirmed_at INTEGER NOT NULL  -- microseconds since 1970, UTC
+) STRICT, WITHOUT ROWID;
+
+-- Earlier messages of the places, by which the relay finds out what a broker has
+-- lost. There are some twenty of a place at most.
+CREATE TABLE published_checkpoints (
+	place        TEXT    NOT NULL,
+	ordinal      INTEGER NOT NULL,
+	position     INTEGER NOT NULL,
+	message_id   TEXT    NOT NULL,
+	token        TEXT    NOT NULL,
+	confirmed_at INTEGER NOT NULL, -- microseconds since 1970, UTC
+	PRIMARY KEY (place, ordinal)
 ) STRICT, WITHOUT ROWID;
