@@ -23,7 +23,7 @@ type Aggregate[S any, E Event[S]] struct {
 	state    S
 	stored   int64 // the version the store has, as far as this value knows
 	recorded []E
-	ids      []string // of those recorded events that were sent to a store
+	ids      []string   // of those recorded events that were sent to a store
 	events   *Events[E] // nil in a zero value
 }
 

@@ -25,9 +25,9 @@ const (
 	maxMetadataValue = 4 << 10 // bytes of one metadata value
 )
 
-// Check reports what the contract refuses in the arguments of [Store.Append]
+// CheckAppend reports what the contract refuses in the arguments of [Store.Append]
 // as an [*InvalidError]. Every backend calls it before it writes.
-func Check(s Stream, expected Expected, events []Event) error {
+func CheckAppend(s Stream, expected Expected, events []Event) error {
 	if err := s.Check(); err != nil {
 		return err
 	}

@@ -39,7 +39,7 @@ type Store interface {
 	// Of concurrent appends that expect the same version exactly one wins. No
 	// value of expected can open a hole or write a version twice.
 	//
-	// Input that [Check] refuses is refused by every store. The store keeps
+	// Input that [CheckAppend] refuses is refused by every store. The store keeps
 	// neither events nor anything they point to.
 	Append(ctx context.Context, s Stream, expected Expected, events []Event) (version int64, err error)
 }

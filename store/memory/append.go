@@ -8,7 +8,7 @@ import (
 
 // Append implements [store.Store].
 func (s *Store) Append(ctx context.Context, stream store.Stream, expected store.Expected, events []store.Event) (int64, error) {
-	if err := store.Check(stream, expected, events); err != nil {
+	if err := store.CheckAppend(stream, expected, events); err != nil {
 		return 0, err
 	}
 	unlock, err := s.lock(ctx)

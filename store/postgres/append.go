@@ -51,7 +51,7 @@ func (s *Store) newQueue() *combine.Queue {
 // With the context of a running [Store.InTx] that has appended to the stream
 // itself, it fails at once: append through [Store.WithTx] there.
 func (s *Store) Append(ctx context.Context, stream store.Stream, expected store.Expected, events []store.Event) (int64, error) {
-	if err := store.Check(stream, expected, events); err != nil {
+	if err := store.CheckAppend(stream, expected, events); err != nil {
 		return 0, err
 	}
 	if err := s.checkOutside(ctx, stream); err != nil {

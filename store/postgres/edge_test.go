@@ -78,7 +78,7 @@ func TestALockTimeoutIsNoConflict(t *testing.T) {
 	index := begin(t, pool)
 	execTx(t, index, "LOCK TABLE event_store IN SHARE MODE")
 	_, err = s.Append(t.Context(), streamOf("a"), 1, events(1))
-	if err == nil || errors.Is(err, store.ErrConflict) || errors.Is(err, store.ErrOutcomeUnknown) || !s.Transient(err) {
+	if err == nil || errors.Is(err, store.ErrConflict) || errors.Is(err, store.ErrOutcomeUnknown) || !s.IsTransient(err) {
 		t.Errorf("got error %v", err)
 	}
 	rollback(t, index)
@@ -323,7 +323,7 @@ func TestPassingTroubleIsKnown(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer pool.Close()
-		if _, err = pool.Begin(t.Context()); err == nil || !s.Transient(err) {
+		if _, err = pool.Begin(t.Context()); err == nil || !s.IsTransient(err) {
 			t.Errorf("got error %v", err)
 		}
 	})
@@ -353,16 +353,16 @@ func TestPassingTroubleIsKnown(t *testing.T) {
 		failedOver.Store(true)
 		pool.Reset()
 		err = s.InTx(t.Context(), func(context.Context, pgx.Tx) error { return nil })
-		if err == nil || !s.Transient(err) {
+		if err == nil || !s.IsTransient(err) {
 			t.Errorf("InTx: got error %v", err)
 		}
 		_, err = s.Append(t.Context(), stream, store.Any, events(1))
-		if err == nil || !s.Transient(err) || errors.Is(err, store.ErrOutcomeUnknown) {
+		if err == nil || !s.IsTransient(err) || errors.Is(err, store.ErrOutcomeUnknown) {
 			t.Errorf("Append: got error %v", err)
 		}
 	})
 	t.Run("an append that waits for too long", func(t *testing.T) {
-		if err := fmt.Errorf("save: %w", &store.BusyError{Stream: stream, Waited: time.Minute}); !s.Transient(err) {
+		if err := fmt.Errorf("save: %w", &store.BusyError{Stream: stream, Waited: time.Minute}); !s.IsTransient(err) {
 			t.Errorf("it is not: %v", err)
 		}
 	})

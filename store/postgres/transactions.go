@@ -44,7 +44,7 @@ func begin(ctx context.Context, conn *pgx.Conn) (pgx.Tx, error) {
 // see what tx has written. See [Store.WithTx] for appends.
 //
 // The transaction is not f's to end. Commit and Rollback of tx return an error,
-// and InTx then rolls back and returns an error that is not [Store.Transient].
+// and InTx then rolls back and returns an error that is not [Store.IsTransient].
 //
 // One connection of the pool is always left for what f does outside of tx, such
 // as an append: of more transactions at a time than that, some wait.

@@ -31,12 +31,12 @@ var passing = []string{
 	"58",    // system errors
 }
 
-// Transient implements [store.Transactions].
+// IsTransient implements [store.Transactions].
 //
 // The end of a context is not transient, even while a statement waited for a
 // lock: an error like that does not tell the database from the handler's other
 // work. A connection that could not be made in time is.
-func (s *Store) Transient(err error) bool { return isTransient(err) }
+func (s *Store) IsTransient(err error) bool { return isTransient(err) }
 
 func isTransient(err error) bool {
 	if err == nil {

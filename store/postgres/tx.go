@@ -46,7 +46,7 @@ const (
 // Append implements [store.Store], except that the events are committed with
 // the transaction. It is one round trip.
 func (t *TxStore) Append(ctx context.Context, stream store.Stream, expected store.Expected, events []store.Event) (int64, error) {
-	if err := store.Check(stream, expected, events); err != nil {
+	if err := store.CheckAppend(stream, expected, events); err != nil {
 		return 0, err
 	}
 	if err := ctx.Err(); err != nil {

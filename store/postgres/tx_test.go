@@ -173,7 +173,7 @@ func TestWithTx(t *testing.T) {
 		appendTo(t, s.WithTx(holder), "p-1", 1)
 		execTx(t, waiter, "SET LOCAL lock_timeout = '10ms'")
 		_, err := s.WithTx(waiter).Append(t.Context(), stream, 0, events(1))
-		if err == nil || errors.Is(err, store.ErrConflict) || !s.Transient(err) {
+		if err == nil || errors.Is(err, store.ErrConflict) || !s.IsTransient(err) {
 			t.Errorf("got error %v", err)
 		}
 		appendTo(t, s.WithTx(waiter), "another", 1)

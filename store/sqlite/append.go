@@ -37,7 +37,7 @@ func (s *Store) newQueue() *combine.Queue {
 			var uncertain *commitError
 			return !errors.As(err, &uncertain)
 		},
-		Divide: func(err error) bool { return !s.Transient(err) && !errors.Is(err, context.DeadlineExceeded) },
+		Divide: func(err error) bool { return !s.IsTransient(err) && !errors.Is(err, context.DeadlineExceeded) },
 	})
 }
 
@@ -51,7 +51,7 @@ func (s *Store) newQueue() *combine.Queue {
 // With the context of a running [Store.InTx] it fails at once: that
 // transaction holds the turn. Append through [Store.WithTx] there.
 func (s *Store) Append(ctx context.Context, stream store.Stream, expected store.Expected, events []store.Event) (int64, error) {
-	if err := store.Check(stream, expected, events); err != nil {
+	if err := store.CheckAppend(stream, expected, events); err != nil {
 		return 0, err
 	}
 	if err := s.checkOutside(ctx); err != nil {

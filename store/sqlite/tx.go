@@ -31,7 +31,7 @@ var _ store.Bound = (*TxStore)(nil)
 // A transaction of the caller's own is a writer that the store does not know:
 // an append outside, called before its commit, waits until busy_timeout is
 // over. One that begins with a read and without _txlock=immediate in the data
-// source name can fail with SQLITE_BUSY when it appends ([Store.Transient]). One
+// source name can fail with SQLITE_BUSY when it appends ([Store.IsTransient]). One
 // in which a context has interrupted a statement that writes is over, although
 // database/sql does not know it: roll it back.
 func (s *Store) WithTx(tx *sql.Tx) *TxStore { return &TxStore{store: s, tx: tx} }
@@ -39,7 +39,7 @@ func (s *Store) WithTx(tx *sql.Tx) *TxStore { return &TxStore{store: s, tx: tx} 
 // Append implements [store.Store], except that the events are committed with
 // the transaction.
 func (t *TxStore) Append(ctx context.Context, stream store.Stream, expected store.Expected, events []store.Event) (int64, error) {
-	if err := store.Check(stream, expected, events); err != nil {
+	if err := store.CheckAppend(stream, expected, events); err != nil {
 		return 0, err
 	}
 	if err := ctx.Err(); err != nil {

@@ -186,7 +186,7 @@ func TestAFullDiskEndsTheTransaction(t *testing.T) {
 			large[i].Data = make([]byte, 60_000)
 		}
 		_, err = s.WithTx(tx).Append(t.Context(), stream, store.Any, large)
-		if err == nil || !strings.Contains(err.Error(), "rolled back") || !s.Transient(err) {
+		if err == nil || !strings.Contains(err.Error(), "rolled back") || !s.IsTransient(err) {
 			t.Fatalf("append: got error %v", err)
 		}
 		if _, err := tx.Exec("INSERT INTO ledger VALUES ('credit')"); !errors.Is(err, sql.ErrTxDone) {
