@@ -135,7 +135,9 @@ func describe(s store.Stream, err error) error {
 }
 
 // Update loads the aggregate, lets decide look at it and record events, and
-// saves them. An id without events gives decide an aggregate at version 0.
+// saves them. It returns the version of the aggregate after that, with which a
+// client can wait for a read model or send its next command ([Expect]). An id
+// without events gives decide an aggregate at version 0.
 //
 // When another writer was first, the whole is done again on the fresh state:
 // decide may run several times, each time on a new aggregate, and has no
@@ -143,8 +145,9 @@ func describe(s store.Stream, err error) error {
 // [ErrConflict]. Over a store that is bound to a transaction of the caller
 // ([store.Bound]) there is one try: the transaction is the caller's to run
 // again. An error of decide is returned as it is, and nothing is written; nor
-// is anything when decide records nothing.
-func (r *Repository[A]) Update(ctx context.Context, id string, decide func(A) error, opts ...UpdateOption) error {
+// is anything when decide records nothing. An append of unknown outcome is
+// repeated as in [Repository.Save].
+func (r *Repository[A]) Update(ctx context.Context, id string, decide func(A) error, opts ...UpdateOption) (version int64, err error) {
 	var o updateOptions
 	for _, opt := range opts {
 		opt(&o)
@@ -153,7 +156,7 @@ func (r *Repository[A]) Update(ctx context.Context, id string, decide func(A) er
 	backoff = retry.WithFullJitter(retry.WithCappedDuration(maxRetryPause, backoff))
 	backoff = retry.WithMaxRetries(r.maxRetries, backoff)
 	var conflict error
-	err := retry.Do(ctx, backoff, func(ctx context.Context) error {
+	err = retry.Do(ctx, backoff, func(ctx context.Context) error {
 		a, c, err := r.load(ctx, id)
 		if err != nil {
 			return err
@@ -169,10 +172,14 @@ func (r *Repository[A]) Update(ctx context.Context, id string, decide func(A) er
 			conflict = err
 			return retry.RetryableError(err)
 		}
+		version = c.version()
 		return err
 	})
-	if conflict != nil && ctx.Err() != nil && err == ctx.Err() {
-		return fmt.Errorf("%w, after %w", err, conflict)
+	switch {
+	case conflict != nil && ctx.Err() != nil && err == ctx.Err():
+		return 0, fmt.Errorf("%w, after %w", err, conflict)
+	case err != nil:
+		return 0, err
 	}
-	return err
+	return version, nil
 }

@@ -37,7 +37,7 @@ func TestASnapshotSparesTheReplay(t *testing.T) {
 func TestASaveOfManyEventsTakesOneSnapshotAtItsEnd(t *testing.T) {
 	s := &faulty{Store: memory.New()}
 	r := eventus.NewRepository(s, counters, eventus.SnapshotEvery(10))
-	err := r.Update(t.Context(), "c", func(c *counter) error {
+	_, err := r.Update(t.Context(), "c", func(c *counter) error {
 		for range 25 {
 			c.Record(added{By: 2, Note: "n"})
 		}
@@ -120,7 +120,7 @@ type bump struct {
 func TestAStateThatCannotBeEncodedFailsNoSave(t *testing.T) {
 	bumps := eventus.Define("bump", eventus.New[bump], eventus.Type[bumped]("bumped"))
 	r := eventus.NewRepository(memory.New(), bumps, eventus.SnapshotEvery(1))
-	err := r.Update(t.Context(), "b", func(b *bump) error { b.Record(bumped{}); return nil })
+	_, err := r.Update(t.Context(), "b", func(b *bump) error { b.Record(bumped{}); return nil })
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -143,7 +143,7 @@ type poke struct {
 func TestASnapshotWhoseDecodingPanicsMeansReplay(t *testing.T) {
 	pokes := eventus.Define("poke", eventus.New[poke], eventus.Type[poked]("poked"))
 	r := eventus.NewRepository(memory.New(), pokes, eventus.SnapshotEvery(1))
-	err := r.Update(t.Context(), "p", func(p *poke) error { p.Record(poked{}); return nil })
+	_, err := r.Update(t.Context(), "p", func(p *poke) error { p.Record(poked{}); return nil })
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -179,7 +179,7 @@ func TestARequestThatEndsDoesNotCostTheSnapshot(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	s := &faulty{Store: memory.New(), writeSnapshot: func() error { cancel(); return nil }}
 	r := eventus.NewRepository(s, counters, eventus.SnapshotEvery(1))
-	if err := r.Update(ctx, "c", add(2)); err != nil {
+	if _, err := r.Update(ctx, "c", add(2)); err != nil {
 		t.Fatal(err)
 	}
 	snap, _, err := s.ReadSnapshot(t.Context(), store.Stream{Category: "counter", ID: "c"}, 1, 1)
