@@ -72,7 +72,9 @@ func (r *Relay) remember(confirmed []store.Outgoing) {
 
 func (r *Relay) setFloor(place string, floor int64) {
 	r.places[place].Floor = floor
-	r.touched[place] = r.touched[place] // its checkpoints are as new as before
+	if _, ok := r.touched[place]; !ok {
+		r.touched[place] = false // its checkpoints are as they were
+	}
 }
 
 // last returns what is new of the places since it was called before.
