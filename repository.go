@@ -92,7 +92,7 @@ func (r *Repository[A]) save(ctx context.Context, c core) error {
 	}
 	c.saved(version)
 	if r.snapshotDue(stored, version) {
-		r.writeSnapshot(ctx, c)
+		r.writeSnapshot(ctx, c, saveSnapshotTimeout)
 	}
 	return nil
 }

@@ -57,6 +57,31 @@ func TestASaveOfManyEventsTakesOneSnapshotAtItsEnd(t *testing.T) {
 	}
 }
 
+func TestLoadAtBeginsWithTheSnapshot(t *testing.T) {
+	s := &faulty{Store: memory.New()}
+	r := eventus.NewRepository(s, counters, eventus.SnapshotEvery(10))
+	for range 25 {
+		update(t, r, "c", 2)
+	}
+	for _, c := range []struct{ version, reads int64 }{{25, 5}, {23, 5}, {20, 5}, {19, 25 + 5}, {1, 25 + 5}} {
+		s.reads.Store(0)
+		got, err := r.LoadAt(t.Context(), "c", c.version)
+		if err != nil || got.Version() != c.version || got.State().Total != 2*c.version {
+			t.Errorf("at %d: %+v, %v", c.version, got, err)
+		}
+		if n := s.reads.Load(); n != c.reads {
+			t.Errorf("at %d: %d messages read, want %d", c.version, n, c.reads)
+		}
+	}
+	if _, err := r.LoadAt(t.Context(), "c", 26); !errors.Is(err, eventus.ErrNotFound) {
+		t.Errorf("got error %v", err)
+	}
+	s.readSnapshot = func() error { return errors.New("damaged") }
+	if got, err := r.LoadAt(t.Context(), "c", 23); err != nil || got.Version() != 23 {
+		t.Errorf("%+v, %v", got, err)
+	}
+}
+
 func TestAnUnusableSnapshotMeansReplay(t *testing.T) {
 	stream := store.Stream{Category: "counter", ID: "c"}
 	good := store.Snapshot{Stream: stream, Schema: 1, Version: 3, ContentType: "application/json", Data: []byte(`{"total":6}`)}

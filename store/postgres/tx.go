@@ -17,7 +17,10 @@ type TxStore struct {
 	tx    pgx.Tx
 }
 
-var _ store.Bound = (*TxStore)(nil)
+var (
+	_ store.Bound     = (*TxStore)(nil)
+	_ store.Snapshots = (*TxStore)(nil)
+)
 
 // WithTx returns the store as tx sees it: the caller's rows, their events and
 // the outbox rows commit together or not at all. Tx comes from [Store.InTx] or
@@ -58,31 +61,36 @@ func (t *TxStore) Append(ctx context.Context, stream store.Stream, expected stor
 		return 0, err
 	}
 	var found *int64
-	begun := false
 	batch := &pgx.Batch{}
-	batch.Queue(savepointSQL).Exec(func(pgconn.CommandTag) error { begun = true; return nil })
 	batch.Queue(query, args...).QueryRow(func(row pgx.Row) error { return row.Scan(&found) })
-	batch.Queue(releaseSQL)
-	if err := t.tx.SendBatch(ctx, batch).Close(); err != nil {
-		return 0, t.undo(ctx, g, begun, fmt.Errorf("append: %w", err))
+	if err := t.savepoint(ctx, batch); err != nil {
+		err = fmt.Errorf("append: %w", err)
+		if isRace(err) {
+			return 0, t.store.lost(ctx, t.tx, g, err)
+		}
+		return 0, err
 	}
 	noteAppended(t.tx, stream)
 	g.Found(*found)
 	return g.Result()
 }
 
-// undo takes tx back to before a failed append and returns its error.
-func (t *TxStore) undo(ctx context.Context, g *combine.Group, begun bool, err error) error {
-	if !begun {
+// savepoint sends a batch in one round trip, and takes tx back to before it when
+// it fails.
+func (t *TxStore) savepoint(ctx context.Context, statements *pgx.Batch) error {
+	begun := false
+	batch := &pgx.Batch{}
+	batch.Queue(savepointSQL).Exec(func(pgconn.CommandTag) error { begun = true; return nil })
+	batch.QueuedQueries = append(batch.QueuedQueries, statements.QueuedQueries...)
+	batch.Queue(releaseSQL)
+	err := t.tx.SendBatch(ctx, batch).Close()
+	if err == nil || !begun {
 		return err
 	}
 	for _, statement := range []string{undoSQL, releaseSQL} {
 		if _, undoing := t.tx.Exec(ctx, statement); undoing != nil {
 			return fmt.Errorf("%w; %s: %w", err, statement, undoing)
 		}
-	}
-	if isRace(err) {
-		return t.store.lost(ctx, t.tx, g, err)
 	}
 	return err
 }

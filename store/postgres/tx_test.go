@@ -186,6 +186,32 @@ func TestWithTx(t *testing.T) {
 			t.Error("it was not")
 		}
 	})
+	t.Run("snapshots are read and written in the transaction", func(t *testing.T) {
+		s, pool := setup(t)
+		appendTo(t, s, "p-1", 3)
+		tx := begin(t, pool)
+		bound := s.WithTx(tx)
+		appendTo(t, bound, "p-1", 2)
+		snap := store.Snapshot{Stream: stream, Schema: 1, Version: 5, ContentType: "c", Data: []byte("state")}
+		if err := bound.WriteSnapshot(t.Context(), snap); err != nil {
+			t.Fatal(err)
+		}
+		if got, page, err := bound.ReadSnapshot(t.Context(), stream, 1, 10); err != nil || got.Version != 5 || len(page) != 0 {
+			t.Errorf("inside: %+v, %d messages, error %v", got, len(page), err)
+		}
+		if got, _, err := s.ReadSnapshot(t.Context(), stream, 1, 10); err != nil || got.Version != 0 {
+			t.Errorf("outside: %+v, error %v", got, err)
+		}
+		execTx(t, tx, "ALTER TABLE snapshots ADD CONSTRAINT boom CHECK (schema <> 7)")
+		snap.Schema = 7
+		if err := bound.WriteSnapshot(t.Context(), snap); err == nil {
+			t.Error("the second one was written")
+		}
+		commit(t, tx)
+		if got, _, err := s.ReadSnapshot(t.Context(), stream, 1, 10); err != nil || got.Version != 5 {
+			t.Errorf("after the commit: %+v, error %v", got, err)
+		}
+	})
 	t.Run("a context that ends while an append waits ends it", func(t *testing.T) {
 		s, pool := setup(t)
 		holder, waiter := begin(t, pool), begin(t, pool)

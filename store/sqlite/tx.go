@@ -16,7 +16,10 @@ type TxStore struct {
 	tx    *sql.Tx
 }
 
-var _ store.Bound = (*TxStore)(nil)
+var (
+	_ store.Bound     = (*TxStore)(nil)
+	_ store.Snapshots = (*TxStore)(nil)
+)
 
 // WithTx returns the store as tx sees it: the caller's rows, their events and
 // the outbox rows commit together or not at all. Tx comes from [Store.InTx] or

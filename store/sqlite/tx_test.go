@@ -198,3 +198,32 @@ func TestAFullDiskEndsTheTransaction(t *testing.T) {
 		}
 	}
 }
+
+func TestSnapshotsInATransaction(t *testing.T) {
+	s, db := openStore(t, filepath.Join(t.TempDir(), "a.db"))
+	tx, err := db.BeginTx(t.Context(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer tx.Rollback()
+	bound := s.WithTx(tx)
+	if _, err := bound.Append(t.Context(), stream, store.NoStream, events(5)); err != nil {
+		t.Fatal(err)
+	}
+	snap := store.Snapshot{Stream: stream, Schema: 1, Version: 5, ContentType: "c", Data: []byte("state")}
+	if err := bound.WriteSnapshot(t.Context(), snap); err != nil {
+		t.Fatal(err)
+	}
+	if got, page, err := bound.ReadSnapshot(t.Context(), stream, 1, 10); err != nil || got.Version != 5 || len(page) != 0 {
+		t.Errorf("inside: %+v, %d messages, error %v", got, len(page), err)
+	}
+	if got, _, err := s.ReadSnapshot(t.Context(), stream, 1, 10); err != nil || got.Version != 0 {
+		t.Errorf("outside: %+v, error %v", got, err)
+	}
+	if err := tx.Commit(); err != nil {
+		t.Fatal(err)
+	}
+	if got, _, err := s.ReadSnapshot(t.Context(), stream, 1, 10); err != nil || got.Version != 5 {
+		t.Errorf("after the commit: %+v, error %v", got, err)
+	}
+}
