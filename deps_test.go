@@ -24,7 +24,7 @@ var rules = map[string]struct {
 	"codec":                        {others: []string{"github.com/goccy/go-json"}},
 	"store":                        {},
 	"store/memory":                 {own: []string{"store"}},
-	"store/postgres":               {own: []string{"internal/combine", "store"}, others: []string{"github.com/jackc/pgx/v5"}},
+	"store/postgres":               {own: []string{"internal/combine", "internal/quiet", "store"}, others: []string{"github.com/jackc/pgx/v5"}},
 	"store/sqlite":                 {own: []string{"internal/combine", "store"}}, // the driver is the program's choice
 	"store/storetest":              {own: []string{"store"}, others: []string{"pgregory.net/rapid", "github.com/google/go-cmp"}},
 	"broker":                       {},

@@ -1,9 +1,11 @@
 package postgres_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 	"strings"
 	"sync"
@@ -366,4 +368,24 @@ func TestPassingTroubleIsKnown(t *testing.T) {
 			t.Errorf("it is not: %v", err)
 		}
 	})
+}
+
+func TestAServerWithFsyncOffIsLogged(t *testing.T) {
+	for _, fsync := range []bool{true, false} {
+		pool, err := pgxpool.New(t.Context(), pgtest.Start(t, pgtest.Options{Fsync: fsync}).URL())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer pool.Close()
+		if err := postgres.Migrate(t.Context(), pool, postgres.Config{}); err != nil {
+			t.Fatal(err)
+		}
+		var log bytes.Buffer
+		if _, err := postgres.Open(t.Context(), pool, postgres.Config{Logger: slog.New(slog.NewTextHandler(&log, nil))}); err != nil {
+			t.Fatal(err)
+		}
+		if told := strings.Contains(log.String(), "fsync off"); told == fsync {
+			t.Errorf("fsync %v: the log has %q", fsync, log.String())
+		}
+	}
 }

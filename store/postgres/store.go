@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"sync"
 
 	"github.com/eventus-go/eventus/internal/combine"
+	"github.com/eventus-go/eventus/internal/quiet"
 	"github.com/eventus-go/eventus/store"
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
@@ -32,6 +34,9 @@ type Config struct {
 	// connection's current schema: the first of its search_path that exists,
 	// mostly public.
 	Schema string
+	// Logger gets what an operator should know and the store cannot refuse: a server
+	// with fsync off. The default is slog.Default at Warn and above.
+	Logger *slog.Logger
 }
 
 // Store implements every interface of the contract in one schema of a database.
@@ -75,6 +80,9 @@ func Open(ctx context.Context, pool *pgxpool.Pool, config Config) (*Store, error
 	if err := checkSequence(ctx, pool, schema); err != nil {
 		return nil, err
 	}
+	if server.fsync == "off" {
+		quiet.Logger(config.Logger).Warn("the server runs with fsync off: a crash of its machine can lose acknowledged events and damage the database; set fsync to on, unless the data is for tests")
+	}
 	s := &Store{
 		pool:       pool,
 		schemaKey:  int32(server.schemaOID),
@@ -94,7 +102,7 @@ const oldest = 15
 
 const checkSQL = `
 SELECT current_setting('server_version_num')::int / 10000, current_setting('server_encoding'), pg_is_in_recovery(),
-	current_setting('synchronous_commit'), coalesce(s.name, ''), coalesce(n.oid, 0)::int8
+	current_setting('synchronous_commit'), current_setting('fsync'), coalesce(s.name, ''), coalesce(n.oid, 0)::int8
 FROM (SELECT coalesce(nullif($1::text, '')::name, current_schema()) AS name) AS s -- a name has 63 bytes at most
 LEFT JOIN pg_catalog.pg_namespace AS n ON n.nspname = s.name`
 
@@ -104,13 +112,14 @@ type server struct {
 	encoding  string
 	standby   bool
 	commit    string // synchronous_commit
+	fsync     string
 	schema    string // of the store's tables
 	schemaOID int64  // 0 while there is no such schema
 }
 
 // check looks at the server.
 func check(ctx context.Context, pool *pgxpool.Pool, config Config) (s server, err error) {
-	err = pool.QueryRow(ctx, checkSQL, config.Schema).Scan(&s.version, &s.encoding, &s.standby, &s.commit, &s.schema, &s.schemaOID)
+	err = pool.QueryRow(ctx, checkSQL, config.Schema).Scan(&s.version, &s.encoding, &s.standby, &s.commit, &s.fsync, &s.schema, &s.schemaOID)
 	if err != nil {
 		return s, fmt.Errorf("ask PostgreSQL for its version: %w", connectCure(err))
 	}
