@@ -23,6 +23,7 @@ type Aggregate[S any, E Event[S]] struct {
 	state    S
 	stored   int64 // the version the store has, as far as this value knows
 	recorded []E
+	ids      []string   // of those recorded events that were sent to a store
 	events   *Events[E] // nil in a zero value
 }
 
@@ -86,8 +87,8 @@ type core interface {
 	// snapshot returns the state, encoded, with the version the store has.
 	snapshot() (store.Snapshot, error)
 	// pending returns the recorded events, encoded, and the version that they
-	// were recorded on.
-	pending() (events []store.Event, stored int64, err error)
+	// were recorded on. Each keeps the id that it gets from newID.
+	pending(newID func() string) (events []store.Event, stored int64, err error)
 	// saved tells that the recorded events are stored, up to version.
 	saved(version int64)
 	name() store.Stream
@@ -152,7 +153,7 @@ func encodeState(c codec.Codec, state any) (data []byte, err error) {
 
 var errUnbound = errors.New("the aggregate has no id; make it by the repository's New, Load or Update")
 
-func (a *Aggregate[S, E]) pending() ([]store.Event, int64, error) {
+func (a *Aggregate[S, E]) pending(newID func() string) ([]store.Event, int64, error) {
 	if a.events == nil {
 		return nil, 0, errUnbound
 	}
@@ -162,12 +163,16 @@ func (a *Aggregate[S, E]) pending() ([]store.Event, int64, error) {
 		if err != nil {
 			return nil, 0, err
 		}
+		if i == len(a.ids) {
+			a.ids = append(a.ids, newID())
+		}
+		encoded.ID = a.ids[i]
 		events[i] = encoded
 	}
 	return events, a.stored, nil
 }
 
-func (a *Aggregate[S, E]) saved(version int64) { a.stored, a.recorded = version, nil }
+func (a *Aggregate[S, E]) saved(version int64) { a.stored, a.recorded, a.ids = version, nil, nil }
 
 func (a *Aggregate[S, E]) name() store.Stream { return a.stream }
 

@@ -19,6 +19,11 @@ var (
 	// was written.
 	ErrInvalid = store.ErrInvalid
 
+	// ErrOutcomeUnknown means that the events may or may not be stored, all or
+	// none, because the connection was lost while they were on their way, and could
+	// not be had again. Returned by [Repository.Save] and [Repository.Update].
+	ErrOutcomeUnknown = store.ErrOutcomeUnknown
+
 	// ErrNotFound tells that an aggregate has no events, or not yet at the
 	// version or time asked for. Returned by [Repository.Load],
 	// [Repository.LoadAt] and [Repository.LoadAsOf].

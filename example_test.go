@@ -76,10 +76,10 @@ func Example() {
 
 	// The command: load, decide, append.
 	products := eventus.NewRepository(store, Products)
-	err := products.Update(ctx, "p-1", func(p *Product) error { return p.Create("Widget", 1299) })
+	_, err := products.Update(ctx, "p-1", func(p *Product) error { return p.Create("Widget", 1299) })
 	fmt.Println(err, prices.Wait(ctx, Products.Stream("p-1"), 2)) // until the read model shows it
 
-	err = products.Update(ctx, "p-1", func(p *Product) error { return p.Reprice(-1) })
+	_, err = products.Update(ctx, "p-1", func(p *Product) error { return p.Reprice(-1) })
 	p, _ := products.Load(ctx, "p-1")
 	fmt.Println(err, "|", p.Version(), p.State())
 	// Output:

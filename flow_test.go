@@ -102,7 +102,7 @@ func TestTheWholeFlowLosesAndDoublesNothing(t *testing.T) {
 	for w := range workers {
 		writers.Go(func() {
 			for i := w; i < updates; i += workers {
-				if err := r.Update(ctx, fmt.Sprint(i%aggregates), add(2)); err != nil {
+				if _, err := r.Update(ctx, fmt.Sprint(i%aggregates), add(2)); err != nil {
 					t.Errorf("update %d: %v", i, err)
 				}
 			}
@@ -227,7 +227,7 @@ func BenchmarkLoad(b *testing.B) {
 	})
 	b.Run("snapshot and a tail of 10", func(b *testing.B) {
 		r := eventus.NewRepository(s, counters, eventus.SnapshotEvery(1))
-		if err := r.Update(b.Context(), "long", add(2)); err != nil {
+		if _, err := r.Update(b.Context(), "long", add(2)); err != nil {
 			b.Fatal(err)
 		}
 		fill(b, s, "long", 10)

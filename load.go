@@ -24,10 +24,13 @@ func (r *Repository[A]) Load(ctx context.Context, id string) (A, error) {
 
 // LoadAt returns the aggregate as it was at a version, or [ErrNotFound] when it
 // has no such version. It is for looking: what is recorded on it cannot be
-// saved if the aggregate has moved on.
+// saved if the aggregate has moved on. It begins with the snapshot if that is not
+// of a later version.
 func (r *Repository[A]) LoadAt(ctx context.Context, id string, version int64) (A, error) {
-	a, c := r.new(id)
-	err := r.replay(ctx, c, nil, func(m *store.Message) bool { return m.Version > version })
+	a, c, page, err := r.startAt(ctx, id, version)
+	if err == nil {
+		err = r.replay(ctx, c, page, func(m *store.Message) bool { return m.Version > version })
+	}
 	if err == nil && (version < 1 || c.version() != version) {
 		err = fmt.Errorf("%s at version %d: %w", c.name(), version, ErrNotFound)
 	}

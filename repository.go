@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/eventus-go/eventus/store"
 	"github.com/sethvargo/go-retry"
@@ -60,17 +61,20 @@ func (r *Repository[A]) New(id string) A {
 // them, or none. Without recorded events it does nothing.
 //
 // When the stream is no longer at the version that a was loaded at, Save
-// returns [ErrConflict], nothing is written, and a keeps its recorded events;
-// they were decided on an old state, so the cure is to load and decide again,
-// as [Repository.Update] does, not to save again. After an error that is
-// neither ErrConflict nor [ErrInvalid], such as a lost connection, the events
-// may or may not be stored.
+// returns [ErrConflict], nothing is written, and a keeps its recorded events.
+// They were decided on an old state: load and decide again, as
+// [Repository.Update] does, and do not save again.
+//
+// When the outcome is unknown, because the connection was lost for example, Save
+// repeats the append until it knows the outcome, for up to ten seconds. Then it
+// returns [ErrOutcomeUnknown]. To save a again is safe: its events are stored
+// once. After any other error nothing was written.
 func (r *Repository[A]) Save(ctx context.Context, a A) error {
 	return r.save(ctx, r.core(a))
 }
 
 func (r *Repository[A]) save(ctx context.Context, c core) error {
-	events, stored, err := c.pending()
+	events, stored, err := c.pending(r.newID)
 	if err != nil {
 		return fmt.Errorf("save %s: %w", r.category, err)
 	}
@@ -79,19 +83,47 @@ func (r *Repository[A]) save(ctx context.Context, c core) error {
 	}
 	now, metadata := r.clock(), MetadataFrom(ctx)
 	for i := range events {
-		events[i].ID = r.newID()
 		events[i].Time = now
 		events[i].Metadata = metadata
 	}
-	version, err := r.store.Append(ctx, c.name(), store.Expected(stored), events)
+	version, err := r.append(ctx, c.name(), store.Expected(stored), events)
 	if err != nil {
 		return fmt.Errorf("save %w", describe(c.name(), err))
 	}
 	c.saved(version)
 	if r.snapshotDue(stored, version) {
-		r.writeSnapshot(ctx, c)
+		r.writeSnapshot(ctx, c, saveSnapshotTimeout)
 	}
 	return nil
+}
+
+// repeatTime bounds how long an append whose outcome is unknown is repeated, and
+// repeatPause is the first pause between.
+const (
+	repeatTime  = 10 * time.Second
+	repeatPause = 10 * time.Millisecond
+)
+
+// append repeats an append until its outcome is known. The store knows a
+// repetition by the ids of the events.
+func (r *Repository[A]) append(ctx context.Context, s store.Stream, expected store.Expected, events []store.Event) (int64, error) {
+	version, err := r.store.Append(ctx, s, expected, events)
+	if _, bound := r.store.(store.Bound); bound || !errors.Is(err, ErrOutcomeUnknown) {
+		return version, err
+	}
+	unknown := err
+	backoff := retry.WithMaxDuration(repeatTime, retry.WithCappedDuration(time.Second, retry.NewExponential(repeatPause)))
+	err = retry.Do(ctx, backoff, func(ctx context.Context) (err error) {
+		version, err = r.store.Append(ctx, s, expected, events)
+		if err != nil && !errors.Is(err, ErrConflict) {
+			return retry.RetryableError(err)
+		}
+		return err
+	})
+	if err != nil && !errors.Is(err, ErrConflict) {
+		return 0, unknown // whatever became of the repetitions
+	}
+	return version, err
 }
 
 // describe puts the stream before an error that does not name it.
@@ -103,7 +135,9 @@ func describe(s store.Stream, err error) error {
 }
 
 // Update loads the aggregate, lets decide look at it and record events, and
-// saves them. An id without events gives decide an aggregate at version 0.
+// saves them. It returns the version of the aggregate after that, with which a
+// client can wait for a read model or send its next command ([Expect]). An id
+// without events gives decide an aggregate at version 0.
 //
 // When another writer was first, the whole is done again on the fresh state:
 // decide may run several times, each time on a new aggregate, and has no
@@ -111,8 +145,9 @@ func describe(s store.Stream, err error) error {
 // [ErrConflict]. Over a store that is bound to a transaction of the caller
 // ([store.Bound]) there is one try: the transaction is the caller's to run
 // again. An error of decide is returned as it is, and nothing is written; nor
-// is anything when decide records nothing.
-func (r *Repository[A]) Update(ctx context.Context, id string, decide func(A) error, opts ...UpdateOption) error {
+// is anything when decide records nothing. An append of unknown outcome is
+// repeated as in [Repository.Save].
+func (r *Repository[A]) Update(ctx context.Context, id string, decide func(A) error, opts ...UpdateOption) (version int64, err error) {
 	var o updateOptions
 	for _, opt := range opts {
 		opt(&o)
@@ -121,7 +156,7 @@ func (r *Repository[A]) Update(ctx context.Context, id string, decide func(A) er
 	backoff = retry.WithFullJitter(retry.WithCappedDuration(maxRetryPause, backoff))
 	backoff = retry.WithMaxRetries(r.maxRetries, backoff)
 	var conflict error
-	err := retry.Do(ctx, backoff, func(ctx context.Context) error {
+	err = retry.Do(ctx, backoff, func(ctx context.Context) error {
 		a, c, err := r.load(ctx, id)
 		if err != nil {
 			return err
@@ -137,10 +172,14 @@ func (r *Repository[A]) Update(ctx context.Context, id string, decide func(A) er
 			conflict = err
 			return retry.RetryableError(err)
 		}
+		version = c.version()
 		return err
 	})
-	if conflict != nil && ctx.Err() != nil && err == ctx.Err() {
-		return fmt.Errorf("%w, after %w", err, conflict)
+	switch {
+	case conflict != nil && ctx.Err() != nil && err == ctx.Err():
+		return 0, fmt.Errorf("%w, after %w", err, conflict)
+	case err != nil:
+		return 0, err
 	}
-	return err
+	return version, nil
 }

@@ -69,7 +69,7 @@ func add(by int64) func(*counter) error {
 func update(t *testing.T, r *eventus.Repository[*counter], id string, by ...int64) {
 	t.Helper()
 	for _, by := range by {
-		if err := r.Update(t.Context(), id, add(by)); err != nil {
+		if _, err := r.Update(t.Context(), id, add(by)); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -87,10 +87,28 @@ func TestUpdateStoresWhatWasDecided(t *testing.T) {
 	}
 }
 
+func TestUpdateReturnsTheVersionAfterIt(t *testing.T) {
+	r := eventus.NewRepository(memory.New(), counters)
+	for i, c := range []struct {
+		decide func(*counter) error
+		want   int64
+	}{
+		{add(2), 1},
+		{func(c *counter) error { return errors.Join(c.Add(2), c.Add(4)) }, 3},
+		{func(*counter) error { return nil }, 3},
+		{func(c *counter) error { return errors.Join(c.Add(2), errors.New("refused")) }, 0},
+	} {
+		version, err := r.Update(t.Context(), "c", c.decide)
+		if version != c.want || (err != nil) != (c.want == 0) {
+			t.Errorf("update %d: version %d, error %v, want version %d", i, version, err, c.want)
+		}
+	}
+}
+
 func TestARefusedDecisionStoresNothing(t *testing.T) {
 	s := memory.New()
 	r := eventus.NewRepository(s, counters)
-	err := r.Update(t.Context(), "c", func(c *counter) error {
+	_, err := r.Update(t.Context(), "c", func(c *counter) error {
 		c.Record(added{By: 2})
 		return errOdd
 	})
@@ -105,7 +123,7 @@ func TestARefusedDecisionStoresNothing(t *testing.T) {
 func TestADecisionThatRecordsNothingWritesNothing(t *testing.T) {
 	s := &faulty{Store: memory.New(), beforeAppend: func() error { return errors.New("appended") }}
 	r := eventus.NewRepository(s, counters)
-	if err := r.Update(t.Context(), "c", (*counter).Clear); err != nil {
+	if _, err := r.Update(t.Context(), "c", (*counter).Clear); err != nil {
 		t.Fatal(err)
 	}
 	if err := r.Save(t.Context(), r.New("c")); err != nil {
@@ -178,7 +196,7 @@ func TestUpdateWaitsInABubble(t *testing.T) {
 			return err
 		}
 		began, tries := time.Now(), 0
-		err := eventus.NewRepository(s, counters, eventus.Retries(20, time.Hour)).Update(t.Context(), "c", func(c *counter) error {
+		_, err := eventus.NewRepository(s, counters, eventus.Retries(20, time.Hour)).Update(t.Context(), "c", func(c *counter) error {
 			tries++
 			return c.Add(2)
 		})
@@ -200,7 +218,7 @@ func TestUpdateDecidesAgainOnFreshState(t *testing.T) {
 		}
 		return nil
 	}
-	err := r.Update(t.Context(), "c", func(c *counter) error {
+	_, err := r.Update(t.Context(), "c", func(c *counter) error {
 		seen = append(seen, c.State().Total)
 		return c.Add(2)
 	})
@@ -222,7 +240,7 @@ func TestUpdateGivesUpAfterItsRetries(t *testing.T) {
 	for retries, wantTries := range map[int]int{0: 1, 3: 4} {
 		tries := 0
 		r := eventus.NewRepository(s, counters, eventus.Retries(retries, time.Microsecond))
-		err := r.Update(t.Context(), "c", func(c *counter) error { tries++; return c.Add(2) })
+		_, err := r.Update(t.Context(), "c", func(c *counter) error { tries++; return c.Add(2) })
 		if !errors.Is(err, eventus.ErrConflict) || tries != wantTries {
 			t.Errorf("%d retries: %d tries, %v", retries, tries, err)
 		}
@@ -240,7 +258,7 @@ func TestUpdateInACallersTransactionIsNotRetried(t *testing.T) {
 	s.beforeAppend = func() error { update(t, other, "c", 10); return nil }
 	r := eventus.NewRepository(inTransaction{s}, counters, eventus.Retries(5, time.Microsecond))
 	tries := 0
-	err := r.Update(t.Context(), "c", func(c *counter) error { tries++; return c.Add(2) })
+	_, err := r.Update(t.Context(), "c", func(c *counter) error { tries++; return c.Add(2) })
 	if !errors.Is(err, eventus.ErrConflict) || tries != 1 {
 		t.Errorf("%d tries, %v", tries, err)
 	}
@@ -252,7 +270,7 @@ func TestUpdateWhoseTimeIsUpTellsOfTheConflict(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	s.beforeAppend = func() error { update(t, other, "c", 10); cancel(); return nil }
 	r := eventus.NewRepository(unstoppable{s}, counters, eventus.Retries(3, time.Hour))
-	err := r.Update(ctx, "c", add(2))
+	_, err := r.Update(ctx, "c", add(2))
 	if !errors.Is(err, context.Canceled) || !errors.Is(err, eventus.ErrConflict) {
 		t.Errorf("got %v", err)
 	}
@@ -269,10 +287,93 @@ func TestUpdateDoesNotRepeatWhatMayHaveHappened(t *testing.T) {
 	s := &faulty{Store: memory.New(), beforeAppend: func() error { return errors.New("connection reset") }}
 	r := eventus.NewRepository(s, counters)
 	tries := 0
-	err := r.Update(t.Context(), "c", func(c *counter) error { tries++; return c.Add(2) })
+	_, err := r.Update(t.Context(), "c", func(c *counter) error { tries++; return c.Add(2) })
 	if err == nil || tries != 1 {
 		t.Errorf("%d tries, %v", tries, err)
 	}
+}
+
+// lossy is a store whose connection is lost now and then: before an append is
+// stored, or after.
+type lossy struct {
+	*memory.Store
+	lose func() (before, after bool)
+}
+
+func (l *lossy) Append(ctx context.Context, s store.Stream, expected store.Expected, events []store.Event) (int64, error) {
+	before, after := l.lose()
+	lost := fmt.Errorf("%w: connection reset", store.ErrOutcomeUnknown)
+	if before {
+		return 0, lost
+	}
+	version, err := l.Store.Append(ctx, s, expected, events)
+	if after {
+		return 0, lost
+	}
+	return version, err
+}
+
+func TestAnAppendWithAnUnknownOutcomeIsRepeated(t *testing.T) {
+	for name, lose := range map[string]func(try int) (before, after bool){
+		"it is stored":                func(try int) (bool, bool) { return false, try == 1 },
+		"it is not stored":            func(try int) (bool, bool) { return try == 1, false },
+		"it is stored the fifth time": func(try int) (bool, bool) { return try < 5, try < 8 },
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				try, decided := 0, 0
+				s := &lossy{memory.New(), func() (bool, bool) { try++; return lose(try) }}
+				r := eventus.NewRepository(s, counters)
+				if _, err := r.Update(t.Context(), "c", func(c *counter) error { decided++; return c.Add(2) }); err != nil || decided != 1 {
+					t.Fatalf("decided %d times, error %v", decided, err)
+				}
+				if c, err := r.Load(t.Context(), "c"); err != nil || c.Version() != 1 || c.State().Total != 2 {
+					t.Errorf("%+v, %v", c, err)
+				}
+			})
+		})
+	}
+	t.Run("another writer is first: it is decided again", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			try := 0
+			s := &lossy{Store: memory.New()}
+			other := eventus.NewRepository(s.Store, counters)
+			s.lose = func() (bool, bool) {
+				if try++; try == 2 {
+					update(t, other, "c", 4)
+				}
+				return try == 1, false
+			}
+			r := eventus.NewRepository(s, counters)
+			if _, err := r.Update(t.Context(), "c", add(2)); err != nil {
+				t.Fatal(err)
+			}
+			if c, err := r.Load(t.Context(), "c"); err != nil || c.State().Total != 6 {
+				t.Errorf("%+v, %v", c, err)
+			}
+		})
+	})
+	t.Run("the store does not come back: the outcome is unknown, and to save again is safe", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			gone := true
+			s := &lossy{memory.New(), func() (bool, bool) { return false, gone }}
+			r := eventus.NewRepository(s, counters)
+			c := r.New("c")
+			if err := c.Add(2); err != nil {
+				t.Fatal(err)
+			}
+			if err := r.Save(t.Context(), c); !errors.Is(err, eventus.ErrOutcomeUnknown) {
+				t.Fatalf("got error %v", err)
+			}
+			gone = false
+			if err := r.Save(t.Context(), c); err != nil {
+				t.Fatal(err)
+			}
+			if c, err := r.Load(t.Context(), "c"); err != nil || c.Version() != 1 {
+				t.Errorf("%+v, %v", c, err)
+			}
+		})
+	})
 }
 
 func TestAStaleExpectedVersionIsRefusedAtOnce(t *testing.T) {
@@ -280,16 +381,16 @@ func TestAStaleExpectedVersionIsRefusedAtOnce(t *testing.T) {
 	update(t, r, "c", 2, 4)
 	for _, expected := range []int64{-1, 0, 1, 3} {
 		tries := 0
-		err := r.Update(t.Context(), "c", func(c *counter) error { tries++; return c.Add(2) }, eventus.Expect(expected))
+		_, err := r.Update(t.Context(), "c", func(c *counter) error { tries++; return c.Add(2) }, eventus.Expect(expected))
 		var conflict *eventus.ConflictError
 		if !errors.As(err, &conflict) || conflict.Actual != 2 || int64(conflict.Expected) != expected || tries != 0 {
 			t.Errorf("expect %d: %d tries, %v", expected, tries, err)
 		}
 	}
-	if err := r.Update(t.Context(), "c", add(2), eventus.Expect(2)); err != nil {
+	if _, err := r.Update(t.Context(), "c", add(2), eventus.Expect(2)); err != nil {
 		t.Error(err)
 	}
-	if err := r.Update(t.Context(), "new", add(2), eventus.Expect(0)); err != nil {
+	if _, err := r.Update(t.Context(), "new", add(2), eventus.Expect(0)); err != nil {
 		t.Error(err)
 	}
 }
@@ -301,7 +402,7 @@ func TestAnExpectedVersionThatGoesStaleIsNotRetried(t *testing.T) {
 	update(t, r, "c", 2)
 	s.beforeAppend = func() error { update(t, other, "c", 10); return nil }
 	tries := 0
-	err := r.Update(t.Context(), "c", func(c *counter) error { tries++; return c.Add(2) }, eventus.Expect(1))
+	_, err := r.Update(t.Context(), "c", func(c *counter) error { tries++; return c.Add(2) }, eventus.Expect(1))
 	if !errors.Is(err, eventus.ErrConflict) || tries != 1 {
 		t.Errorf("%d tries, %v", tries, err)
 	}
@@ -317,7 +418,7 @@ func TestMetadataTimeAndIDsAreStoredWithEachEvent(t *testing.T) {
 	ctx = eventus.WithCausationID(ctx, "command")
 	ctx = eventus.WithActor(ctx, "ada")
 	ctx = eventus.WithField(ctx, "traceparent", "00-1-2-03")
-	err := r.Update(ctx, "c", func(c *counter) error {
+	_, err := r.Update(ctx, "c", func(c *counter) error {
 		return errors.Join(c.Add(2), c.Add(4))
 	})
 	if err != nil {
@@ -455,7 +556,7 @@ func TestIDsThatNoStoreTakesAreRefused(t *testing.T) {
 		"no UTF-8": "a\xffb",
 	} {
 		t.Run(name, func(t *testing.T) {
-			if err := r.Update(t.Context(), id, add(2)); !errors.Is(err, eventus.ErrInvalid) {
+			if _, err := r.Update(t.Context(), id, add(2)); !errors.Is(err, eventus.ErrInvalid) {
 				t.Errorf("update: %v", err)
 			}
 			c := r.New(id)
@@ -486,7 +587,7 @@ func TestConcurrentUpdatesAllCount(t *testing.T) {
 	for w := range workers {
 		wg.Go(func() {
 			for i := range each {
-				if err := r.Update(t.Context(), fmt.Sprint((w+i)%aggregates), add(2)); err != nil {
+				if _, err := r.Update(t.Context(), fmt.Sprint((w+i)%aggregates), add(2)); err != nil {
 					t.Error(err)
 				}
 			}

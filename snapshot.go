@@ -8,9 +8,12 @@ import (
 	"github.com/eventus-go/eventus/store"
 )
 
-// snapshotTimeout bounds how long a save that has succeeded waits for its
-// snapshot.
-const snapshotTimeout = 5 * time.Second
+// How long a save that has succeeded, and a load, wait for their snapshot. A load
+// must not wait for writers, of which SQLite has one at a time.
+const (
+	saveSnapshotTimeout = 5 * time.Second
+	loadSnapshotTimeout = 50 * time.Millisecond
+)
 
 // loadSnapshot returns the aggregate from its snapshot and what came after, in
 // one round trip to the store where that is less than a page. ok is false when
@@ -41,11 +44,36 @@ func (r *Repository[A]) loadSnapshot(ctx context.Context, id string) (a A, c cor
 	return a, c, true, nil
 }
 
+// startAt returns the aggregate as its snapshot has it, with the first page after
+// it, if that is at a version or before it. Otherwise the aggregate is new.
+func (r *Repository[A]) startAt(ctx context.Context, id string, version int64) (a A, c core, page []store.Message, err error) {
+	a, c = r.new(id)
+	if r.snapshots == nil {
+		return a, c, nil, nil
+	}
+	snap, page, err := r.snapshots.ReadSnapshot(ctx, c.name(), r.snapshotSchema, pageSize)
+	switch {
+	case ctx.Err() != nil:
+		return a, c, nil, describe(c.name(), ctx.Err())
+	case err != nil:
+		r.snapshotFailed("read", c.name(), err)
+	case snap.Version > version:
+	case snap.Version > 0 && c.restore(snap) != nil:
+		a, c = r.new(id)
+	default:
+		if page == nil {
+			page = []store.Message{}
+		}
+		return a, c, page, nil
+	}
+	return a, c, nil, nil
+}
+
 // spareNextLoad stores a snapshot after a load that replayed so much that there
 // should have been one.
 func (r *Repository[A]) spareNextLoad(ctx context.Context, c core, from int64) {
 	if r.snapshots != nil && c.version()-from >= r.snapshotEvery {
-		r.writeSnapshot(ctx, c)
+		r.writeSnapshot(ctx, c, loadSnapshotTimeout)
 	}
 }
 
@@ -56,9 +84,9 @@ func (r *Repository[A]) snapshotDue(before, after int64) bool {
 }
 
 // writeSnapshot stores a snapshot of what the store has.
-func (r *Repository[A]) writeSnapshot(ctx context.Context, c core) {
+func (r *Repository[A]) writeSnapshot(ctx context.Context, c core, timeout time.Duration) {
 	// The events are stored: a request that ends now must not cost the snapshot.
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), snapshotTimeout)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), timeout)
 	defer cancel()
 	snap, err := c.snapshot()
 	if err == nil {

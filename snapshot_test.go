@@ -37,7 +37,7 @@ func TestASnapshotSparesTheReplay(t *testing.T) {
 func TestASaveOfManyEventsTakesOneSnapshotAtItsEnd(t *testing.T) {
 	s := &faulty{Store: memory.New()}
 	r := eventus.NewRepository(s, counters, eventus.SnapshotEvery(10))
-	err := r.Update(t.Context(), "c", func(c *counter) error {
+	_, err := r.Update(t.Context(), "c", func(c *counter) error {
 		for range 25 {
 			c.Record(added{By: 2, Note: "n"})
 		}
@@ -54,6 +54,31 @@ func TestASaveOfManyEventsTakesOneSnapshotAtItsEnd(t *testing.T) {
 	c, err := r.Load(t.Context(), "c")
 	if err != nil || c.State().Notes["n"] != 50 {
 		t.Errorf("%+v, %v", c.State(), err)
+	}
+}
+
+func TestLoadAtBeginsWithTheSnapshot(t *testing.T) {
+	s := &faulty{Store: memory.New()}
+	r := eventus.NewRepository(s, counters, eventus.SnapshotEvery(10))
+	for range 25 {
+		update(t, r, "c", 2)
+	}
+	for _, c := range []struct{ version, reads int64 }{{25, 5}, {23, 5}, {20, 5}, {19, 25 + 5}, {1, 25 + 5}} {
+		s.reads.Store(0)
+		got, err := r.LoadAt(t.Context(), "c", c.version)
+		if err != nil || got.Version() != c.version || got.State().Total != 2*c.version {
+			t.Errorf("at %d: %+v, %v", c.version, got, err)
+		}
+		if n := s.reads.Load(); n != c.reads {
+			t.Errorf("at %d: %d messages read, want %d", c.version, n, c.reads)
+		}
+	}
+	if _, err := r.LoadAt(t.Context(), "c", 26); !errors.Is(err, eventus.ErrNotFound) {
+		t.Errorf("got error %v", err)
+	}
+	s.readSnapshot = func() error { return errors.New("damaged") }
+	if got, err := r.LoadAt(t.Context(), "c", 23); err != nil || got.Version() != 23 {
+		t.Errorf("%+v, %v", got, err)
 	}
 }
 
@@ -120,7 +145,7 @@ type bump struct {
 func TestAStateThatCannotBeEncodedFailsNoSave(t *testing.T) {
 	bumps := eventus.Define("bump", eventus.New[bump], eventus.Type[bumped]("bumped"))
 	r := eventus.NewRepository(memory.New(), bumps, eventus.SnapshotEvery(1))
-	err := r.Update(t.Context(), "b", func(b *bump) error { b.Record(bumped{}); return nil })
+	_, err := r.Update(t.Context(), "b", func(b *bump) error { b.Record(bumped{}); return nil })
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -143,7 +168,7 @@ type poke struct {
 func TestASnapshotWhoseDecodingPanicsMeansReplay(t *testing.T) {
 	pokes := eventus.Define("poke", eventus.New[poke], eventus.Type[poked]("poked"))
 	r := eventus.NewRepository(memory.New(), pokes, eventus.SnapshotEvery(1))
-	err := r.Update(t.Context(), "p", func(p *poke) error { p.Record(poked{}); return nil })
+	_, err := r.Update(t.Context(), "p", func(p *poke) error { p.Record(poked{}); return nil })
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -179,7 +204,7 @@ func TestARequestThatEndsDoesNotCostTheSnapshot(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	s := &faulty{Store: memory.New(), writeSnapshot: func() error { cancel(); return nil }}
 	r := eventus.NewRepository(s, counters, eventus.SnapshotEvery(1))
-	if err := r.Update(ctx, "c", add(2)); err != nil {
+	if _, err := r.Update(ctx, "c", add(2)); err != nil {
 		t.Fatal(err)
 	}
 	snap, _, err := s.ReadSnapshot(t.Context(), store.Stream{Category: "counter", ID: "c"}, 1, 1)

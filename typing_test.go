@@ -80,7 +80,7 @@ func handleOther(context.Context, eventus.Message[OtherEvent]) error { return ni
 
 func use(ctx context.Context, s store.Store, t *testing.T) error {
 	products := eventus.NewRepository(s, Products)
-	err := products.Update(ctx, "p-1", func(p *Product) error { return p.Reprice(1299) })
+	_, err := products.Update(ctx, "p-1", func(p *Product) error { return p.Reprice(1299) })
 	p, err := products.Load(ctx, "p-1")
 	_ = p
 	for m, err := range eventus.History(ctx, products, "p-1") {
@@ -149,7 +149,7 @@ func TestWhatTheCompilerProves(t *testing.T) {
 		"another row is not wanted of a projection": {
 			`eventustest.ForProjection(t, Products, openView(t)).Then("Widget")`, "int64"},
 		"another aggregate is not updated": {
-			`_ = products.Update(ctx, "p-1", func(*Other) error { return nil })`, "func(*Other) error"},
+			`_, _ = products.Update(ctx, "p-1", func(*Other) error { return nil })`, "func(*Other) error"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			err := typeCheck(t, imports, strings.Replace(program, "// line", c.line, 1))

@@ -146,7 +146,7 @@ func failsWithoutEventID[Tx any](t *testing.T, db adoptable[Tx], statement strin
 	t.Helper()
 	for _, consumer := range []string{"board", "live"} { // without a mark, and with one
 		err := db.InTx(t.Context(), func(ctx context.Context, tx Tx) error { return db.exec(ctx, tx, statement, consumer) })
-		if err == nil || !strings.Contains(err.Error(), "event_id") || db.Transient(err) {
+		if err == nil || !strings.Contains(err.Error(), "event_id") || db.IsTransient(err) {
 			t.Errorf("%s: got error %v, want one that names the column event_id", consumer, err)
 		}
 	}

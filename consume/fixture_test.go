@@ -151,6 +151,6 @@ func (s *troubled) InTx(ctx context.Context, f func(context.Context, *memory.Tx)
 	return s.Store.InTx(ctx, f)
 }
 
-func (s *troubled) Transient(err error) bool { return errors.Is(err, errDown) }
+func (s *troubled) IsTransient(err error) bool { return errors.Is(err, errDown) }
 
 func alwaysPermanent(eventus.Message[ticked]) error { return consume.Permanent(errors.New("never")) }

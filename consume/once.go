@@ -134,7 +134,7 @@ func contain(f func() error) error {
 // passing reports whether an error says nothing against the message. A lost race
 // is such an error: another writer was faster.
 func (o *Once[Tx, E]) passing(err error) bool {
-	return transient(err) || errors.Is(err, store.ErrConflict) || o.inbox.Transient(err)
+	return transient(err) || errors.Is(err, store.ErrConflict) || o.inbox.IsTransient(err)
 }
 
 // call runs the handler and turns its panic into an error, so that one message

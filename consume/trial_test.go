@@ -32,7 +32,7 @@ func (s *cutOff) InTx(ctx context.Context, f func(ctx context.Context, tx *memor
 	})
 }
 
-func (s *cutOff) Transient(err error) bool { return errors.Is(err, errTrouble) }
+func (s *cutOff) IsTransient(err error) bool { return errors.Is(err, errTrouble) }
 
 // leaveUncleanly makes the segment look as a member leaves it that was killed.
 func (b *bench) leaveUncleanly() {

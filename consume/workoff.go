@@ -117,7 +117,7 @@ func (w *worker[Tx]) faultOf(err error) fault {
 // passing reports whether an error says nothing against a message: trouble with
 // the database, a lost race, or what the handler calls [Transient].
 func (w *worker[Tx]) passing(err error) bool {
-	return transient(err) || errors.Is(err, store.ErrConflict) || w.db.Transient(err) || late(err)
+	return transient(err) || errors.Is(err, store.ErrConflict) || w.db.IsTransient(err) || late(err)
 }
 
 // late reports whether a transaction has used up its time outside of a handler:

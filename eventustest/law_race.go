@@ -150,7 +150,7 @@ func (tr *trial[S, E, A]) interrupted(command func(A) error, split int) (last ou
 	attempts := 0
 	repository := eventus.NewRepository(s, tr.definition, eventus.WithClock(startOfTime), eventus.Retries(3, time.Microsecond))
 	panicked := recovered(func() {
-		last.err = repository.Update(ctx, stream.ID, func(a A) error {
+		_, last.err = repository.Update(ctx, stream.ID, func(a A) error {
 			attempts++
 			err := command(a)
 			last.recorded = a.Recorded()

@@ -66,7 +66,7 @@ func (r *rollback[Tx]) InTx(ctx context.Context, f func(ctx context.Context, tx 
 		}
 		return errRolledBack
 	})
-	if err != nil && (r.Transient(err) || ctx.Err() != nil) {
+	if err != nil && (r.IsTransient(err) || ctx.Err() != nil) {
 		err = fmt.Errorf("%w: %w", err, errStuck)
 	}
 	return consume.Permanent(err)

@@ -96,7 +96,7 @@ func (l *Laws[S, E, A]) publish(steps []step[A], second []bool, counts counts) (
 		var refused error
 		var err error
 		panicked := recovered(func() {
-			err = tr.repository.Update(ctx, id, func(a A) error {
+			_, err = tr.repository.Update(ctx, id, func(a A) error {
 				refused = step.decide(a)
 				return refused
 			})

@@ -318,7 +318,8 @@ func greeter(commands eventus.CommandHandler[greet]) eventus.Handler[event] {
 // copier opens an account of the same name elsewhere.
 func copier(copies *eventus.Repository[*account]) eventus.Handler[event] {
 	return eventus.HandlerFunc[event](func(ctx context.Context, m eventus.Message[event]) error {
-		return copies.Update(ctx, m.Stream.ID+"-copy", func(a *account) error { return a.Open(m.Event.(opened).Name) })
+		_, err := copies.Update(ctx, m.Stream.ID+"-copy", func(a *account) error { return a.Open(m.Event.(opened).Name) })
+		return err
 	})
 }
 
@@ -400,7 +401,7 @@ func TestClockAndIDs(t *testing.T) {
 	var clock eventustest.Clock
 	r := eventus.NewRepository(memory.New(), accounts, eventus.WithClock(clock.Now), eventus.WithIDs(eventustest.NewIDs()))
 	for _, name := range []string{"a", "b"} {
-		if err := r.Update(t.Context(), "x", func(a *account) error { return a.Lengthen(name) }); err != nil {
+		if _, err := r.Update(t.Context(), "x", func(a *account) error { return a.Lengthen(name) }); err != nil {
 			t.Fatal(err)
 		}
 		clock.Advance(time.Hour)

@@ -82,12 +82,7 @@ func (h handlers) update(ctx context.Context, id string, expected *int64, decide
 	if expected != nil {
 		options = append(options, eventus.Expect(*expected))
 	}
-	var version int64
-	err := h.products.Update(ctx, id, func(p *Product) error {
-		err := decide(p)
-		version = p.Version()
-		return err
-	}, options...)
+	version, err := h.products.Update(ctx, id, decide, options...)
 	if err != nil {
 		return 0, fmt.Errorf("product %q: %w", id, err)
 	}

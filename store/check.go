@@ -12,6 +12,7 @@ import (
 // their encoding makes of a byte.
 const (
 	MaxEvents   = 10_000    // events in one append
+	MaxAppend   = 64 << 20  // bytes of all data in one append
 	MaxData     = 512 << 10 // bytes of one event's data
 	MaxID       = 512       // bytes of a stream id
 	MaxName     = 128       // bytes of a category, event id, type or content type
@@ -24,9 +25,9 @@ const (
 	maxMetadataValue = 4 << 10 // bytes of one metadata value
 )
 
-// Check reports what the contract refuses in the arguments of [Store.Append]
+// CheckAppend reports what the contract refuses in the arguments of [Store.Append]
 // as an [*InvalidError]. Every backend calls it before it writes.
-func Check(s Stream, expected Expected, events []Event) error {
+func CheckAppend(s Stream, expected Expected, events []Event) error {
 	if err := s.Check(); err != nil {
 		return err
 	}
@@ -36,10 +37,15 @@ func Check(s Stream, expected Expected, events []Event) error {
 	if len(events) == 0 || len(events) > MaxEvents {
 		return invalid("append", "%d events, want 1 to %d", len(events), MaxEvents)
 	}
+	bytes := 0
 	for i := range events {
 		if err := events[i].check(); err != nil {
 			return err
 		}
+		bytes += len(events[i].Data)
+	}
+	if bytes > MaxAppend {
+		return invalid("append", "%d bytes of data, at most %d", bytes, MaxAppend)
 	}
 	return nil
 }

@@ -5,7 +5,8 @@ import "time"
 // Event is an event on its way into a store: encoded, named, not yet placed.
 type Event struct {
 	// ID names the event in the whole world. Whoever makes it makes it unique
-	// (the repository uses UUIDv7); stores do not look.
+	// (the repository uses UUIDv7). Stores compare it only to know an append that
+	// is repeated.
 	ID string
 	// Type is the stable wire name, for example "product.created".
 	Type string

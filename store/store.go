@@ -27,16 +27,19 @@ type Store interface {
 	// one. Events get the versions current+1, current+2, ... in slice order.
 	//
 	// Append is atomic: when it returns nil, all events and one outbox row for
-	// each are committed; when it returns a [*ConflictError] or an
-	// [*InvalidError], nothing was written. After any other error, a lost
-	// connection among them, the outcome is unknown, and the caller finds out
-	// by reading the stream.
+	// each are committed; when it returns an error, nothing was written, unless
+	// the error is an [ErrOutcomeUnknown]. After that one, repeat the append.
+	//
+	// An append that repeats an earlier one, with the same expected version and
+	// the same event ids, writes nothing and returns what that one has returned,
+	// or would have. It must not expect [Any]: a store does not look for the
+	// events of such an append.
 	//
 	// The stream must stand at expected, or Append returns a [*ConflictError].
 	// Of concurrent appends that expect the same version exactly one wins. No
 	// value of expected can open a hole or write a version twice.
 	//
-	// Input that [Check] refuses is refused by every store. The store keeps
+	// Input that [CheckAppend] refuses is refused by every store. The store keeps
 	// neither events nor anything they point to.
 	Append(ctx context.Context, s Stream, expected Expected, events []Event) (version int64, err error)
 }

@@ -17,9 +17,9 @@ type Transactions[Tx any] interface {
 	// even if f has not returned.
 	InTx(ctx context.Context, f func(ctx context.Context, tx Tx) error) error
 
-	// Transient reports whether err, from this database or from a handler's use
+	// IsTransient reports whether err, from this database or from a handler's use
 	// of the transaction, tells of passing trouble with the database (a lost
 	// connection, a lock timeout, a deadlock, a restart), so that the same work
 	// may succeed later. Such an error never counts against a message.
-	Transient(err error) bool
+	IsTransient(err error) bool
 }

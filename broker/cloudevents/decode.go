@@ -31,7 +31,7 @@ func (e *HeaderError) Error() string {
 // Required are id, source, type and specversion. JSON is the content type where
 // none is named. A message with a missing or broken attribute gives a
 // [*HeaderError]. An event that a store would refuse gives the
-// [*store.InvalidError] of [store.Check]. Either is final: the same bytes never
+// [*store.InvalidError] of [store.CheckAppend]. Either is final: the same bytes never
 // decode later.
 //
 // Data is shared with m, unless m is in structured mode.
@@ -104,7 +104,7 @@ func check(e Event) error {
 			return &store.InvalidError{Field: name, Reason: fmt.Sprintf("%d bytes, at most %d", len(value), store.MaxID)}
 		}
 	}
-	return store.Check(s, store.Any, []store.Event{event})
+	return store.CheckAppend(s, store.Any, []store.Event{event})
 }
 
 // mediaType returns a content type without its parameters, in lower case.

@@ -50,7 +50,7 @@ func FuzzRoundTrip(f *testing.F) {
 			Version:  max(n, 1),
 			Position: max(n, 0),
 		}}
-		if store.Check(m.Stream, store.Any, []store.Event{m.Event}) == nil {
+		if store.CheckAppend(m.Stream, store.Any, []store.Event{m.Event}) == nil {
 			roundTrip(t, m)
 		}
 	})

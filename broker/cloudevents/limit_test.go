@@ -78,7 +78,7 @@ func fillUp(m *cloudevents.Event, field func(i int) (name, value string)) {
 	}
 	fits := func(name, value string) bool {
 		m.Metadata.Fields[name] = value
-		err := store.Check(m.Stream, store.Any, []store.Event{m.Event})
+		err := store.CheckAppend(m.Stream, store.Any, []store.Event{m.Event})
 		delete(m.Metadata.Fields, name)
 		return err == nil
 	}

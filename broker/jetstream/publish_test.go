@@ -89,7 +89,7 @@ func TestTheLargestHeadersArePublished(t *testing.T) {
 		Stream:  store.Stream{Category: strings.Repeat("c", store.MaxName), ID: umlauts(store.MaxID)},
 		Version: 1<<63 - 1, Position: 1<<63 - 1,
 	}}
-	if err := store.Check(want.Stream, store.Any, []store.Event{want.Event}); err != nil {
+	if err := store.CheckAppend(want.Stream, store.Any, []store.Event{want.Event}); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := b.Publish(t.Context(), []broker.Message{cloudevents.Encode(want)}); err != nil {

@@ -8,7 +8,7 @@ import (
 
 // Append implements [store.Store].
 func (s *Store) Append(ctx context.Context, stream store.Stream, expected store.Expected, events []store.Event) (int64, error) {
-	if err := store.Check(stream, expected, events); err != nil {
+	if err := store.CheckAppend(stream, expected, events); err != nil {
 		return 0, err
 	}
 	unlock, err := s.lock(ctx)
@@ -19,6 +19,9 @@ func (s *Store) Append(ctx context.Context, stream store.Stream, expected store.
 
 	version := int64(len(s.streams[stream]))
 	if expected != store.Any && int64(expected) != version {
+		if s.repeats(stream, int64(expected), events) {
+			return int64(expected) + int64(len(events)), nil
+		}
 		return 0, &store.ConflictError{Stream: stream, Expected: expected, Actual: version}
 	}
 	for _, e := range events {
@@ -35,4 +38,12 @@ func (s *Store) Append(ctx context.Context, stream store.Stream, expected store.
 	close(s.appended)
 	s.appended = make(chan struct{})
 	return version, nil
+}
+
+// repeats reports whether a stream has events already, from the expected version
+// on.
+func (s *Store) repeats(stream store.Stream, expected int64, events []store.Event) bool {
+	have, n := s.streams[stream], int64(len(events))
+	return expected <= int64(len(have))-n &&
+		s.log[have[expected]].ID == events[0].ID && s.log[have[expected+n-1]].ID == events[n-1].ID
 }

@@ -208,5 +208,5 @@ func (s *Store) Reset(ctx context.Context, tx *Tx, consumer string) error {
 	return nil
 }
 
-// Transient implements [store.Transactions]. Memory has no passing trouble.
-func (s *Store) Transient(error) bool { return false }
+// IsTransient implements [store.Transactions]. Memory has no passing trouble.
+func (s *Store) IsTransient(error) bool { return false }

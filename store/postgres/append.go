@@ -4,219 +4,235 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
+	"github.com/eventus-go/eventus/internal/combine"
 	"github.com/eventus-go/eventus/store"
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 )
 
-// sendTimeout ends a combined append that neither commits nor fails. Nobody in it
-// waits for a lock of the store, so that only a server in trouble needs it.
-const sendTimeout = 30 * time.Second
+const (
+	// The server writes one statement of this size in some milliseconds, and a link
+	// of 1 MB a second carries it in time.
+	maxStreams = 256 // and so the locks of one statement
+	maxEvents  = 1000
+	maxBytes   = 4 << 20
+
+	// writeTimeout ends an append that neither commits nor fails. Nobody in it waits
+	// for a stream, so that only a server in trouble needs it.
+	writeTimeout = 30 * time.Second
+	// writePatience is when the next append starts beside one that takes longer.
+	writePatience = 250 * time.Millisecond
+	// longestBusy is how long an append waits for an open transaction that has
+	// appended to its stream.
+	longestBusy = 30 * time.Second
+)
+
+func (s *Store) newQueue() *combine.Queue {
+	return combine.New(combine.Config{
+		MaxStreams: maxStreams, MaxEvents: maxEvents, MaxBytes: maxBytes,
+		MaxWrites: int(max(2, s.pool.Config().MaxConns/2)),
+		Timeout:   writeTimeout, Patience: writePatience, MaxWait: longestBusy,
+		Write: s.write, Refused: refused, Divide: divides,
+	})
+}
 
 // Append implements [store.Store].
 //
 // It is part of one statement together with other appends of this value that
 // come at the same time. An append whose context ends before that statement is
-// sent is not written; one that is already in it waits for its outcome.
+// sent is not written. One that is in a statement then waits two seconds for the
+// outcome; after that, its error is a [store.ErrOutcomeUnknown].
+//
+// While an open transaction of somebody else has appended to the stream, Append
+// waits for its end, 30 seconds at most, and then returns a [*store.BusyError].
+// With the context of a running [Store.InTx] that has appended to the stream
+// itself, it fails at once: append through [Store.WithTx] there.
 func (s *Store) Append(ctx context.Context, stream store.Stream, expected store.Expected, events []store.Event) (int64, error) {
-	if err := store.Check(stream, expected, events); err != nil {
+	if err := store.CheckAppend(stream, expected, events); err != nil {
 		return 0, err
 	}
-	if err := ctx.Err(); err != nil {
+	if err := s.checkOutside(ctx, stream); err != nil {
 		return 0, err
 	}
-	r := &request{stream: stream, expected: expected, events: events, done: make(chan struct{})}
-	s.queue.add(r)
-	select {
-	case s.senders <- struct{}{}:
-		s.lead(ctx, r)
-		<-r.done
-	case <-r.done:
-	case <-ctx.Done():
-		if s.queue.remove(r) {
-			return 0, ctx.Err()
-		}
-		<-r.done
-	}
-	if r.alone {
-		s.appendAlone(ctx, r)
-	}
-	return r.version, r.err
+	return s.queue.Append(ctx, stream, expected, events)
 }
 
-// lead sends what waits until own is done or another sender has it. It is called
-// with a place among the senders and gives it back.
-func (s *Store) lead(ctx context.Context, own *request) {
-	defer func() { <-s.senders }()
-	if ctx.Err() != nil && s.queue.remove(own) {
-		own.err = ctx.Err()
-		close(own.done)
-		return
-	}
-	for !own.isDone() {
-		batch := s.queue.take()
-		if len(batch) == 0 {
-			return
-		}
-		s.send(ctx, own, batch)
-	}
+// unsentError is the error of an append that was not sent to the server.
+type unsentError struct{ err error }
+
+func (e *unsentError) Error() string { return e.err.Error() }
+func (e *unsentError) Unwrap() error { return e.err }
+
+// refused reports whether an append that failed has certainly written nothing.
+func refused(err error) bool {
+	var unsent *unsentError
+	return errors.As(err, &unsent) || errors.Is(err, store.ErrConflict) || sqlState(err) != "" && !isLost(err)
 }
 
-// send writes a batch in one statement and tells each request its result. What
-// cannot be decided there, because somebody else is appending to the same stream
-// or because the statement failed on another request of the batch, is left to
-// its caller to append alone.
-func (s *Store) send(ctx context.Context, own *request, batch []*request) {
-	err := errors.New("the append was abandoned by a panic")
-	defer func() {
-		for _, r := range batch {
-			switch {
-			case err == nil:
-			case sqlState(err) != "" && !isLost(err):
-				r.alone = true // the server has refused the whole and written nothing
-			default:
-				r.version, r.err = 0, err
-			}
-			close(r.done)
-		}
-	}()
-	if len(batch) > 1 || batch[0] != own {
-		// The others' appends must not hang on this one's context.
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(context.WithoutCancel(ctx), sendTimeout)
-		defer cancel()
-	}
-	if err = s.appendTo(ctx, s.pool, false, batch); err != nil {
-		return
-	}
-	for _, r := range batch {
-		if !r.alone && r.err == nil {
-			s.wake()
-			return
-		}
-	}
-}
+// divides reports whether the server may take a part of what it has refused: the
+// refusal may be of one append, or there was no room for so many locks.
+func divides(err error) bool { return !isTransient(err) || sqlState(err) == outOfMemory }
 
-// tries bounds how often an append is sent again after the server has refused it
-// for a race that the locks cannot decide, since the snapshot is older than they
-// are. That needs a default_transaction_isolation above read committed.
-const tries = 20
-
-// appendAlone appends r in a statement of its own, which waits for other
-// appenders of the stream.
-func (s *Store) appendAlone(ctx context.Context, r *request) {
-	select {
-	case s.waiters <- struct{}{}:
-		defer func() { <-s.waiters }()
-	case <-ctx.Done():
-		r.version, r.err = 0, ctx.Err()
-		return
-	}
+// write writes groups in one statement. What is committed then wakes readers.
+func (s *Store) write(ctx context.Context, groups []*combine.Group) error {
 	var err error
 	for range tries {
-		r.alone, r.err = false, nil
-		if err = s.appendTo(ctx, s.pool, true, []*request{r}); err == nil {
-			if r.err == nil {
+		if err = s.send(ctx, groups); err == nil {
+			if slices.ContainsFunc(groups, (*combine.Group).Written) {
 				s.wake()
 			}
-			return
+			return nil
 		}
-		if !isRace(err) {
+		if !isRace(err) && !pgconn.SafeToRetry(err) {
 			break
 		}
 	}
-	r.version, r.err = 0, s.conflict(ctx, s.pool, r, err)
+	if len(groups) == 1 && isRace(err) {
+		return s.lost(ctx, s.pool, groups[0], err)
+	}
+	return err
 }
 
-const appendSQL = `SELECT {schema}.append_events($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)`
-
-const appendOneSQL = `SELECT {schema}.append_event($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)`
-
-// appendOne is appendTo for one event.
-func (s *Store) appendOne(ctx context.Context, db querier, wait bool, r *request) error {
-	e := &r.events[0]
-	fields, err := fieldsJSON(e)
+func (s *Store) send(ctx context.Context, groups []*combine.Group) error {
+	conn, err := s.pool.Acquire(ctx)
 	if err != nil {
-		return err
+		return &unsentError{fmt.Errorf("append: %w", err)}
+	}
+	defer conn.Release()
+	err = s.appendTo(ctx, conn, false, groups)
+	if pgconn.SafeToRetry(err) {
+		return &unsentError{err}
+	}
+	return err
+}
+
+// tries bounds how often an append is sent again: over a connection that was dead
+// before, or after the server has refused it for a race that the locks cannot
+// decide, since the snapshot is older than they are. That needs a
+// default_transaction_isolation above read committed.
+const tries = 20
+
+const (
+	appendEventSQL  = `SELECT {schema}.append_event($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)`
+	appendStreamSQL = `SELECT {schema}.append_stream($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)`
+	appendEventsSQL = `SELECT {schema}.append_events($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)`
+)
+
+// appendTo writes groups and tells them what was found. Only a single one can
+// wait for its stream.
+func (s *Store) appendTo(ctx context.Context, db querier, wait bool, groups []*combine.Group) error {
+	if len(groups) > 1 {
+		var found []*int64
+		args, err := s.manyArgs(groups)
+		if err == nil {
+			err = db.QueryRow(ctx, s.statements.appendEvents, args...).Scan(&found)
+		}
+		if err != nil {
+			return fmt.Errorf("append: %w", err)
+		}
+		for i, g := range groups {
+			answer(g, found[i])
+		}
+		return nil
 	}
 	var found *int64
-	err = db.QueryRow(ctx, s.statements.appendOne, int32(logLock), s.schemaKey, wait, r.stream.Category, r.stream.ID, int64(r.expected),
-		e.ID, e.Type, e.ContentType, bytea(e.Data), timestamp(e.Time),
-		e.Metadata.CorrelationID, e.Metadata.CausationID, e.Metadata.Actor, fields).Scan(&found)
+	query, args, err := s.oneArgs(wait, groups[0])
+	if err == nil {
+		err = db.QueryRow(ctx, query, args...).Scan(&found)
+	}
 	if err != nil {
 		return fmt.Errorf("append: %w", err)
 	}
-	settle([]*request{r}, []*int64{found})
+	answer(groups[0], found)
 	return nil
 }
 
-// appendTo writes a batch and sets the results, unless it returns an error.
-func (s *Store) appendTo(ctx context.Context, db querier, wait bool, batch []*request) error {
-	if len(batch) == 1 && len(batch[0].events) == 1 {
-		return s.appendOne(ctx, db, wait, batch[0])
+func answer(g *combine.Group, found *int64) {
+	if found == nil {
+		g.Busy()
+		return
 	}
-	args, err := s.appendArgs(wait, batch)
-	if err != nil {
-		return err
-	}
-	var found []*int64
-	if err := db.QueryRow(ctx, s.statements.append, args...).Scan(&found); err != nil {
-		return fmt.Errorf("append: %w", err)
-	}
-	settle(batch, found)
-	return nil
+	g.Found(*found)
 }
 
-// settle sets the results by the versions that append_events has found.
-func settle(batch []*request, found []*int64) {
-	for i, r := range batch {
-		switch {
-		case found[i] == nil:
-			r.alone = true
-		case r.expected != store.Any && int64(r.expected) != *found[i]:
-			r.err = &store.ConflictError{Stream: r.stream, Expected: r.expected, Actual: *found[i]}
-		default:
-			r.version = *found[i] + int64(len(r.events))
-		}
+// oneArgs returns the statement for events of one stream, with its arguments.
+func (s *Store) oneArgs(wait bool, g *combine.Group) (query string, args []any, err error) {
+	args = []any{int32(logLock), s.schemaKey, wait, g.Stream.Category, g.Stream.ID, int64(g.Expected)}
+	if len(g.Events) == 1 {
+		e := &g.Events[0]
+		fields, err := fieldsJSON(e)
+		return s.statements.appendEvent, append(args, e.ID, e.Type, e.ContentType, bytea(e.Data), timestamp(e.Time),
+			e.Metadata.CorrelationID, e.Metadata.CausationID, e.Metadata.Actor, fields), err
 	}
+	c := newColumns(len(g.Events))
+	err = c.add(g.Events)
+	return s.statements.appendStream, append(args, c.args()...), err
 }
 
-// appendArgs returns the arguments of append_events.
-func (s *Store) appendArgs(wait bool, batch []*request) ([]any, error) {
+// manyArgs returns the arguments of append_events.
+func (s *Store) manyArgs(groups []*combine.Group) ([]any, error) {
 	n := 0
-	for _, r := range batch {
-		n += len(r.events)
+	for _, g := range groups {
+		n += len(g.Events)
 	}
 	var (
-		categories, streamIDs = make([]string, len(batch)), make([]string, len(batch))
-		expected              = make([]int64, len(batch))
+		categories, streamIDs = make([]string, len(groups)), make([]string, len(groups))
+		expected              = make([]int64, len(groups))
+		sizes                 = make([]int32, len(groups))
+		firsts, lasts         = make([]string, len(groups)), make([]string, len(groups))
 		streams, places       = make([]int32, 0, n), make([]int32, 0, n)
-		ids, types, contents  = make([]string, 0, n), make([]string, 0, n), make([]string, 0, n)
-		datas                 = make([][]byte, 0, n)
-		times                 = make([]time.Time, 0, n)
-		correlations, causes  = make([]string, 0, n), make([]string, 0, n)
-		actors, metadatas     = make([]string, 0, n), make([]string, 0, n)
+		c                     = newColumns(n)
 	)
-	for i, r := range batch {
-		categories[i], streamIDs[i], expected[i] = r.stream.Category, r.stream.ID, int64(r.expected)
-		for j := range r.events {
-			e := &r.events[j]
-			fields, err := fieldsJSON(e)
-			if err != nil {
-				return nil, err
-			}
+	for i, g := range groups {
+		categories[i], streamIDs[i], expected[i] = g.Stream.Category, g.Stream.ID, int64(g.Expected)
+		sizes[i], firsts[i], lasts[i] = int32(len(g.Events)), g.Events[0].ID, g.Events[len(g.Events)-1].ID
+		for j := range g.Events {
 			streams, places = append(streams, int32(i+1)), append(places, int32(j+1))
-			ids, types, contents = append(ids, e.ID), append(types, e.Type), append(contents, e.ContentType)
-			datas, times = append(datas, bytea(e.Data)), append(times, timestamp(e.Time))
-			correlations, causes = append(correlations, e.Metadata.CorrelationID), append(causes, e.Metadata.CausationID)
-			actors, metadatas = append(actors, e.Metadata.Actor), append(metadatas, fields)
+		}
+		if err := c.add(g.Events); err != nil {
+			return nil, err
 		}
 	}
-	return []any{
-		int32(logLock), s.schemaKey, wait, categories, streamIDs, expected, streams, places,
-		ids, types, contents, datas, times, correlations, causes, actors, metadatas,
-	}, nil
+	return append([]any{int32(logLock), s.schemaKey, categories, streamIDs, expected, sizes, firsts, lasts, streams, places}, c.args()...), nil
+}
+
+// columns are the events of an append, column by column.
+type columns struct {
+	ids, types, contentTypes                   []string
+	datas                                      [][]byte
+	times                                      []time.Time
+	correlationIDs, causationIDs, actors, more []string
+}
+
+func newColumns(n int) *columns {
+	text := make([]string, 7*n)
+	part := func(i int) []string { return text[i*n : i*n : (i+1)*n] }
+	return &columns{
+		ids: part(0), types: part(1), contentTypes: part(2), correlationIDs: part(3), causationIDs: part(4), actors: part(5), more: part(6),
+		datas: make([][]byte, 0, n), times: make([]time.Time, 0, n),
+	}
+}
+
+func (c *columns) add(events []store.Event) error {
+	for i := range events {
+		e := &events[i]
+		fields, err := fieldsJSON(e)
+		if err != nil {
+			return err
+		}
+		c.ids, c.types, c.contentTypes = append(c.ids, e.ID), append(c.types, e.Type), append(c.contentTypes, e.ContentType)
+		c.datas, c.times = append(c.datas, bytea(e.Data)), append(c.times, timestamp(e.Time))
+		c.correlationIDs, c.causationIDs = append(c.correlationIDs, e.Metadata.CorrelationID), append(c.causationIDs, e.Metadata.CausationID)
+		c.actors, c.more = append(c.actors, e.Metadata.Actor), append(c.more, fields)
+	}
+	return nil
+}
+
+func (c *columns) args() []any {
+	return []any{c.ids, c.types, c.contentTypes, c.datas, c.times, c.correlationIDs, c.causationIDs, c.actors, c.more}
 }
 
 const versionSQL = `

@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/eventus-go/eventus/eventustest/pgtest"
 	"github.com/eventus-go/eventus/store"
@@ -27,13 +29,13 @@ func TestAppend(t *testing.T) {
 		appendTo(t, s.WithTx(winner), "p-1", 1)
 		lost := make(chan error)
 		for range 5 { // as 5 processes
-			another := openStore(t, pool)
+			another, sent := watched(t, pool)
 			go func() {
 				_, err := another.Append(t.Context(), stream, 1, events(5))
 				lost <- err
 			}()
+			sent.await(2)
 		}
-		awaitWaiting(t, pool, 5)
 		commit(t, winner)
 		for range 5 {
 			mustConflict(t, <-lost, 1, 2)
@@ -108,7 +110,7 @@ func TestAppend(t *testing.T) {
 	}
 	t.Run("those who wait for a stream leave connections to whoever has it", func(t *testing.T) {
 		pool := pgtest.Pool(t)
-		s := openStore(t, pool)
+		s, sent := watched(t, pool)
 		open := begin(t, pool)
 		appendTo(t, s.WithTx(open), "p-1", 1)
 		var behind sync.WaitGroup
@@ -119,7 +121,7 @@ func TestAppend(t *testing.T) {
 				}
 			})
 		}
-		awaitWaiting(t, pool, 1)
+		sent.await(2)
 		mustLog(t, s)
 		appendTo(t, s, "another", 1)
 		commit(t, open)
@@ -146,7 +148,8 @@ func TestAppend(t *testing.T) {
 	})
 	t.Run("10,000 events are appended at once, in order", func(t *testing.T) {
 		s := openStore(t, pgtest.Pool(t))
-		version, err := s.Append(t.Context(), stream, store.NoStream, events(store.MaxEvents))
+		all := events(store.MaxEvents)
+		version, err := s.Append(t.Context(), stream, store.NoStream, all)
 		if err != nil || version != store.MaxEvents {
 			t.Fatalf("version %d, error %v", version, err)
 		}
@@ -155,14 +158,14 @@ func TestAppend(t *testing.T) {
 			t.Fatalf("%d messages, error %v", len(got), err)
 		}
 		for i, m := range got {
-			if m.Version != int64(i)+1 || m.ID != fmt.Sprint(i) {
+			if m.Version != int64(i)+1 || m.ID != all[i].ID {
 				t.Fatalf("message %d is %s, version %d", i+1, m.ID, m.Version)
 			}
 		}
 	})
 	t.Run("who waits for a stream stops waiting when its context ends", func(t *testing.T) {
 		pool := widePool(t)
-		s := openStore(t, pool)
+		s, sent := watched(t, pool)
 		appendTo(t, s.WithTx(begin(t, pool)), "p-1", 1)
 		ctx, cancel := context.WithCancel(t.Context())
 		ended := make(chan error, 1)
@@ -170,7 +173,7 @@ func TestAppend(t *testing.T) {
 			_, err := s.Append(ctx, stream, store.Any, events(1))
 			ended <- err
 		}()
-		awaitWaiting(t, pool, 1)
+		sent.await(2)
 		cancel()
 		if err := <-ended; !errors.Is(err, context.Canceled) {
 			t.Errorf("got error %v", err)
@@ -196,6 +199,28 @@ func appendEach(t *testing.T, s *postgres.Store, n int) {
 			return
 		}
 	}
+}
+
+// appendsSent counts the appends that a pool has sent to the server.
+type appendsSent struct{ n atomic.Int64 }
+
+// await returns when so many have been sent, so that the one before was answered.
+func (a *appendsSent) await(n int64) {
+	for a.n.Load() < n {
+		time.Sleep(time.Millisecond)
+	}
+}
+
+// watched opens the store with a pool of its own.
+func watched(t testing.TB, pool *pgxpool.Pool) (*postgres.Store, *appendsSent) {
+	t.Helper()
+	sent := new(appendsSent)
+	own := traced(t, pool, func(sql string) {
+		if strings.Contains(sql, "append_") {
+			sent.n.Add(1)
+		}
+	})
+	return openStore(t, own), sent
 }
 
 // widePool has room for many who wait for each other.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/eventus-go/eventus/internal/combine"
 	"github.com/eventus-go/eventus/store"
 	"github.com/jackc/pgx/v5/pgconn"
 )
@@ -16,6 +17,8 @@ const (
 	serializationFailure = "40001"
 	deadlockDetected     = "40P01"
 	lockNotAvailable     = "55P03" // lock_timeout
+	featureNotSupported  = "0A000"
+	outOfMemory          = "53200" // also of shared memory, for locks
 )
 
 // isRace reports whether an append failed because somebody else was faster, so
@@ -34,22 +37,19 @@ func isRace(err error) bool {
 	return false
 }
 
-// conflict returns the one error for a lost race instead of an append's err, and
-// every other err as it is. What it reads in db must be readable: a transaction
-// is rolled back to before the append.
-func (s *Store) conflict(ctx context.Context, db querier, r *request, err error) error {
-	if !isRace(err) && sqlState(err) != lockNotAvailable {
-		return err
-	}
-	actual, reading := s.version(ctx, db, r.stream)
-	if reading == nil && db != querier(s.pool) && actual <= max(0, int64(r.expected)) {
+// lost finds out what became of a group that lost a race which the locks could not
+// decide. What it reads in db must be readable: a transaction is rolled back to
+// before the append.
+func (s *Store) lost(ctx context.Context, db querier, g *combine.Group, err error) error {
+	actual, reading := s.version(ctx, db, g.Stream)
+	if reading == nil && db != querier(s.pool) && actual <= max(0, int64(g.Expected)) {
 		// A transaction above read committed does not see who was faster.
-		actual = max(actual, s.versionOutside(ctx, r.stream))
+		actual = max(actual, s.versionOutside(ctx, g.Stream))
 	}
 	if reading != nil {
 		return fmt.Errorf("%w; read the version: %w", err, reading)
 	}
-	return &store.ConflictError{Stream: r.stream, Expected: r.expected, Actual: actual}
+	return &store.ConflictError{Stream: g.Stream, Expected: g.Expected, Actual: actual}
 }
 
 // versionOutside returns the committed version, or 0 if the pool has no

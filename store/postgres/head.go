@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"time"
 
@@ -123,12 +124,13 @@ func (s *Store) passHole(ctx context.Context, position, missing int64) (bool, er
 }
 
 // goesOn drops the holders that have ended and reports whether any is left. A
-// prepared transaction has lost its name when the server comes back from a crash,
-// so that it may be any of those waited for.
+// prepared transaction keeps the name of its session until the server comes back
+// from a crash. Then it is named after its transaction, -1/xid, and may be any of
+// those waited for.
 func (w *wait) goesOn(holders []string, prepared []bool) bool {
 	left := make(map[string]bool)
 	for i, name := range holders {
-		if w.holders[name] || prepared[i] {
+		if w.holders[name] || prepared[i] && strings.HasPrefix(name, "-1/") {
 			left[name] = true
 		}
 	}

@@ -120,7 +120,7 @@ ON CONFLICT (consumer) DO UPDATE SET incarnation = excluded.incarnation`
 
 // Reset implements [store.Inbox]. It is the first call of its transaction: after
 // Marks it can deadlock with a transaction that waits for one of those marks,
-// which ends as an error that is [Store.Transient].
+// which ends as an error that is [Store.IsTransient].
 func (s *Store) Reset(ctx context.Context, tx pgx.Tx, consumer string) error {
 	if err := store.CheckConsumer(consumer); err != nil {
 		return err

@@ -420,6 +420,17 @@ func TestPreparedTransactions(t *testing.T) {
 		want = append(want, "after d")
 		mustLog(t, s, want...)
 	})
+	t.Run("a reader does not wait for those prepared after it met a hole", func(t *testing.T) {
+		prepare(t, "e", func() {})
+		mustLog(t, s, want...)
+		prepare(t, "f", func() {})
+		execAll(t, pool, "ROLLBACK PREPARED 'e'")
+		want = append(want, "after e")
+		mustLog(t, s, want...)
+		execAll(t, pool, "COMMIT PREPARED 'f'")
+		want = append(want, "f", "after f")
+		mustLog(t, s, want...)
+	})
 }
 
 func TestCrashOfTheServer(t *testing.T) {

@@ -41,16 +41,16 @@ func Migrations() fs.FS {
 
 // Migrate brings the store's schema up to date and creates it if need be. It
 // only goes forward: each migration runs in a transaction of its own, under a lock
-// that lets many processes call it at once. Open stores of the version before go
-// on to append and to relay while it runs. Their consumers fail from
-// 0005_adopt.sql on (docs/upgrade.md).
+// that lets many processes call it at once. Programs of the version before fail
+// from then on and lose nothing (docs/upgrade.md).
 //
 // It returns [store.ErrNewerSchema] for a schema that a newer program has made.
 func Migrate(ctx context.Context, pool *pgxpool.Pool, config Config) error {
-	schema, err := check(ctx, pool, config)
+	server, err := check(ctx, pool, config)
 	if err != nil {
 		return err
 	}
+	schema := server.schema
 	version, err := schemaVersion(ctx, pool, schema)
 	for err == nil && version < len(migrationFiles) {
 		version, err = migrateNext(ctx, pool, schema)
@@ -100,7 +100,7 @@ func schemaVersion(ctx context.Context, db querier, schema string) (version int,
 // lock, and returns the version then.
 func migrateNext(ctx context.Context, pool *pgxpool.Pool, schema string) (version int, err error) {
 	err = pgx.BeginTxFunc(ctx, pool, pgx.TxOptions{IsoLevel: pgx.ReadCommitted}, func(tx pgx.Tx) error {
-		if _, err := tx.Exec(ctx, `SELECT pg_advisory_xact_lock($1, $2)`, int32(migrationLock), schemaKey(schema)); err != nil {
+		if _, err := tx.Exec(ctx, `SELECT pg_advisory_xact_lock($1, hashtext($2))`, int32(migrationLock), schema); err != nil {
 			return fmt.Errorf("lock the schema: %w", err)
 		}
 		if version, err = schemaVersion(ctx, tx, schema); err != nil || version >= len(migrationFiles) {

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/eventus-go/eventus/eventustest/pgtest"
+	"github.com/eventus-go/eventus/internal/combine"
 	"github.com/eventus-go/eventus/store"
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
@@ -166,8 +167,8 @@ func explain(t *testing.T, pool *pgxpool.Pool, mode, query string, args []any) s
 	return strings.Join(lines, "\n")
 }
 
-// TestPlansOfAppend has auto_explain tell the plans of the statements inside
-// append_events, as notices.
+// TestPlansOfAppend has auto_explain send the plans of the statements inside the
+// functions that append, as notices.
 func TestPlansOfAppend(t *testing.T) {
 	s, pool := filled(t)
 	var plans strings.Builder
@@ -187,8 +188,8 @@ func TestPlansOfAppend(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	one, two := newRequest("7", store.Any, 3), newRequest("8", store.Any, 2)
-	for _, batch := range [][]*request{{one}, {one, two}} {
+	one, three, two := newGroup("6", 1), newGroup("7", 3), newGroup("8", 2)
+	for _, batch := range [][]*combine.Group{{one}, {three}, {three, two}} {
 		for range 7 { // until the plans are generic ones
 			plans.Reset()
 			if err := s.appendTo(t.Context(), loud, false, batch); err != nil {
@@ -201,10 +202,10 @@ func TestPlansOfAppend(t *testing.T) {
 	}
 }
 
-func newRequest(id string, expected store.Expected, n int) *request {
-	r := &request{stream: store.Stream{Category: "product", ID: id}, expected: expected, done: make(chan struct{})}
+func newGroup(id string, n int) *combine.Group {
+	g := &combine.Group{Stream: store.Stream{Category: "product", ID: id}, Expected: store.Any}
 	for i := range n {
-		r.events = append(r.events, store.Event{ID: fmt.Sprint(i), Type: "t", ContentType: "c", Time: time.Unix(1, 0)})
+		g.Events = append(g.Events, store.Event{ID: fmt.Sprint(i), Type: "t", ContentType: "c", Time: time.Unix(1, 0)})
 	}
-	return r
+	return g
 }

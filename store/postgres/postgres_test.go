@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -89,10 +90,12 @@ var stream = store.Stream{Category: "product", ID: "p-1"}
 
 func streamOf(id string) store.Stream { return store.Stream{Category: "product", ID: id} }
 
+var made atomic.Int64 // events, for their ids
+
 func events(n int) []store.Event {
 	all := make([]store.Event, n)
 	for i := range all {
-		all[i] = store.Event{ID: strconv.Itoa(i), Type: "t", ContentType: "text/plain", Data: []byte("x"), Time: time.Unix(1, 0)}
+		all[i] = store.Event{ID: strconv.FormatInt(made.Add(1), 10), Type: "t", ContentType: "text/plain", Data: []byte("x"), Time: time.Unix(1, 0)}
 	}
 	return all
 }

@@ -43,7 +43,7 @@ func TestRestart(t *testing.T) {
 					acknowledged[w] = version
 					continue
 				}
-				if !s.Transient(err) {
+				if !s.IsTransient(err) {
 					t.Errorf("append: %v is not transient", err)
 					return
 				}
@@ -65,7 +65,7 @@ func TestRestart(t *testing.T) {
 				}
 				return s.SetMarks(ctx, tx, "c", marks)
 			})
-			if err != nil && !s.Transient(err) {
+			if err != nil && !s.IsTransient(err) {
 				t.Errorf("transaction: %v is not transient", err)
 				return
 			}
@@ -108,7 +108,7 @@ func TestTransient(t *testing.T) {
 		"25P03": true, "58030": true, "57014": true, "25006": true, "26000": true,
 		"23505": false, "42601": false, "42P01": false, "22001": false, "25P02": false, "28P01": false, "P0001": false,
 	} {
-		if err := fmt.Errorf("wrapped: %w", &pgconn.PgError{Code: code}); s.Transient(err) != want {
+		if err := fmt.Errorf("wrapped: %w", &pgconn.PgError{Code: code}); s.IsTransient(err) != want {
 			t.Errorf("%s: transient %v, want %v", code, !want, want)
 		}
 	}
@@ -117,7 +117,7 @@ func TestTransient(t *testing.T) {
 		context.Canceled: false, context.DeadlineExceeded: false, pgx.ErrNoRows: false,
 		errors.Join(&pgconn.PgError{Code: "57014"}, context.DeadlineExceeded): false,
 	} {
-		if s.Transient(err) != want {
+		if s.IsTransient(err) != want {
 			t.Errorf("%v: transient %v, want %v", err, !want, want)
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/eventus-go/eventus/store"
+	"github.com/jackc/pgx/v5"
 )
 
 // The snapshot comes as a row of the page, at position 0 and first.
@@ -24,10 +25,20 @@ UNION ALL (
 
 // ReadSnapshot implements [store.Snapshots], in one statement.
 func (s *Store) ReadSnapshot(ctx context.Context, stream store.Stream, schema int, limit int) (store.Snapshot, []store.Message, error) {
+	return s.readSnapshot(ctx, s.pool, stream, schema, limit)
+}
+
+// ReadSnapshot implements [store.Snapshots] and sees what the transaction has
+// written.
+func (t *TxStore) ReadSnapshot(ctx context.Context, stream store.Stream, schema int, limit int) (store.Snapshot, []store.Message, error) {
+	return t.store.readSnapshot(ctx, t.tx, stream, schema, limit)
+}
+
+func (s *Store) readSnapshot(ctx context.Context, db querier, stream store.Stream, schema int, limit int) (store.Snapshot, []store.Message, error) {
 	if err := stream.Check(); err != nil {
 		return store.Snapshot{}, nil, err
 	}
-	messages, err := scanMessages(s.pool.Query(ctx, s.statements.readSnapshot, stream.Category, stream.ID, int64(schema), max(limit, 0)))
+	messages, err := scanMessages(db.Query(ctx, s.statements.readSnapshot, stream.Category, stream.ID, int64(schema), max(limit, 0)))
 	if err != nil {
 		return store.Snapshot{}, nil, fmt.Errorf("read snapshot of %s: %w", stream, err)
 	}
@@ -55,9 +66,26 @@ func (s *Store) WriteSnapshot(ctx context.Context, snap store.Snapshot) error {
 	if err := snap.Check(); err != nil {
 		return err
 	}
-	if _, err := s.pool.Exec(ctx, s.statements.writeSnapshot, snap.Stream.Category, snap.Stream.ID, int64(snap.Schema),
-		snap.Version, snap.ContentType, bytea(snap.Data)); err != nil {
+	if _, err := s.pool.Exec(ctx, s.statements.writeSnapshot, snapshotArgs(snap)...); err != nil {
 		return fmt.Errorf("write snapshot of %s: %w", snap.Stream, err)
 	}
 	return nil
+}
+
+// WriteSnapshot implements [store.Snapshots]. The snapshot commits with the
+// transaction. When it cannot be written, the transaction can be used further.
+func (t *TxStore) WriteSnapshot(ctx context.Context, snap store.Snapshot) error {
+	if err := snap.Check(); err != nil {
+		return err
+	}
+	batch := &pgx.Batch{}
+	batch.Queue(t.store.statements.writeSnapshot, snapshotArgs(snap)...)
+	if err := t.savepoint(ctx, batch); err != nil {
+		return fmt.Errorf("write snapshot of %s: %w", snap.Stream, err)
+	}
+	return nil
+}
+
+func snapshotArgs(snap store.Snapshot) []any {
+	return []any{snap.Stream.Category, snap.Stream.ID, int64(snap.Schema), snap.Version, snap.ContentType, bytea(snap.Data)}
 }

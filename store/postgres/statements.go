@@ -9,7 +9,8 @@ import (
 // statements are the store's statements with the name of its schema in them: no
 // search_path, which is a session's, can lead them elsewhere.
 type statements struct {
-	append, appendOne, version          string
+	appendEvent, appendStream           string
+	appendEvents, version               string
 	read, readAll, logHead, timesAfter  string
 	holders, blockedBy                  string
 	unpublished, last, dequeue          string
@@ -42,7 +43,7 @@ type statements struct {
 func newStatements(schema string) statements {
 	in := func(text string) string { return qualify(schema, text) }
 	return statements{
-		append: in(appendSQL), appendOne: in(appendOneSQL), version: in(versionSQL),
+		appendEvent: in(appendEventSQL), appendStream: in(appendStreamSQL), appendEvents: in(appendEventsSQL), version: in(versionSQL),
 		read: in(readSQL), readAll: in(readAllSQL), logHead: in(logHeadSQL), timesAfter: in(timesAfterSQL),
 		holders: in(holdersSQL), blockedBy: in(blockedBySQL),
 		unpublished: in(unpublishedSQL), last: in(lastSQL), dequeue: in(dequeueSQL), published: in(publishedSQL),

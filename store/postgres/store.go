@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"hash/fnv"
+	"log/slog"
 	"sync"
 
+	"github.com/eventus-go/eventus/internal/combine"
+	"github.com/eventus-go/eventus/internal/quiet"
 	"github.com/eventus-go/eventus/store"
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
@@ -32,6 +34,9 @@ type Config struct {
 	// connection's current schema: the first of its search_path that exists,
 	// mostly public.
 	Schema string
+	// Logger gets what an operator should know and the store cannot refuse: a server
+	// with fsync off. The default is slog.Default at Warn and above.
+	Logger *slog.Logger
 }
 
 // Store implements every interface of the contract in one schema of a database.
@@ -39,14 +44,12 @@ type Config struct {
 // closing: who opened the pool closes it.
 type Store struct {
 	pool       *pgxpool.Pool
-	schemaKey  int32 // of the schema, in the keys of advisory locks
+	schemaKey  int32 // the schema's OID, in the keys of advisory locks
 	statements statements
 	head       head
-	queue      queue
-	senders    chan struct{} // holds a value for each combined append under way
+	queue      *combine.Queue // of appends
 	// transactions holds a value for each transaction of InTx under way.
 	transactions chan struct{}
-	waiters      chan struct{} // holds a value for each append that may wait for a stream
 
 	mu       sync.Mutex
 	appended chan struct{}
@@ -58,10 +61,11 @@ type Store struct {
 // Migrate has not brought up to date, and one that is newer than this program
 // ([store.ErrNewerSchema]). The error tells the cure.
 func Open(ctx context.Context, pool *pgxpool.Pool, config Config) (*Store, error) {
-	schema, err := check(ctx, pool, config)
+	server, err := check(ctx, pool, config)
 	if err != nil {
 		return nil, err
 	}
+	schema := server.schema
 	version, err := schemaVersion(ctx, pool, schema)
 	if err != nil {
 		return nil, err
@@ -73,26 +77,24 @@ func Open(ctx context.Context, pool *pgxpool.Pool, config Config) (*Store, error
 	if version > len(migrationFiles) {
 		return nil, newerSchema(schema, version)
 	}
-	return &Store{
+	if err := checkSequence(ctx, pool, schema); err != nil {
+		return nil, err
+	}
+	if server.fsync == "off" {
+		quiet.Logger(config.Logger).Warn("the server runs with fsync off: a crash of its machine can lose acknowledged events and damage the database; set fsync to on, unless the data is for tests")
+	}
+	s := &Store{
 		pool:       pool,
-		schemaKey:  schemaKey(schema),
+		schemaKey:  int32(server.schemaOID),
 		statements: newStatements(schema),
 		head:       newHead(),
-		senders:    make(chan struct{}, maxSenders),
-		// Those who wait for a stream leave connections to whoever has it.
-		waiters: make(chan struct{}, max(1, pool.Config().MaxConns/2)),
 		// If all connections were theirs, those that append inside would wait for
 		// each other.
 		transactions: make(chan struct{}, max(1, pool.Config().MaxConns-1)),
 		appended:     make(chan struct{}),
-	}, nil
-}
-
-// schemaKey is the same in every process that has the store open.
-func schemaKey(schema string) int32 {
-	hash := fnv.New32a()
-	_, _ = hash.Write([]byte(schema))
-	return int32(hash.Sum32())
+	}
+	s.queue = s.newQueue()
+	return s, nil
 }
 
 // oldest is the oldest server that the tests run on.
@@ -100,25 +102,47 @@ const oldest = 15
 
 const checkSQL = `
 SELECT current_setting('server_version_num')::int / 10000, current_setting('server_encoding'), pg_is_in_recovery(),
-	current_setting('synchronous_commit'), coalesce(nullif($1::text, ''), current_schema(), '')`
+	current_setting('synchronous_commit'), current_setting('fsync'), coalesce(s.name, ''), coalesce(n.oid, 0)::int8
+FROM (SELECT coalesce(nullif($1::text, '')::name, current_schema()) AS name) AS s -- a name has 63 bytes at most
+LEFT JOIN pg_catalog.pg_namespace AS n ON n.nspname = s.name`
 
 // server is what matters of a server and a connection's settings there.
 type server struct {
-	version  int
-	encoding string
-	standby  bool
-	commit   string // synchronous_commit
-	schema   string // of the store's tables
+	version   int
+	encoding  string
+	standby   bool
+	commit    string // synchronous_commit
+	fsync     string
+	schema    string // of the store's tables
+	schemaOID int64  // 0 while there is no such schema
 }
 
-// check looks at the server and returns the name of the store's schema.
-func check(ctx context.Context, pool *pgxpool.Pool, config Config) (schema string, err error) {
-	var s server
-	err = pool.QueryRow(ctx, checkSQL, config.Schema).Scan(&s.version, &s.encoding, &s.standby, &s.commit, &s.schema)
+// check looks at the server.
+func check(ctx context.Context, pool *pgxpool.Pool, config Config) (s server, err error) {
+	err = pool.QueryRow(ctx, checkSQL, config.Schema).Scan(&s.version, &s.encoding, &s.standby, &s.commit, &s.fsync, &s.schema, &s.schemaOID)
 	if err != nil {
-		return "", fmt.Errorf("ask PostgreSQL for its version: %w", connectCure(err))
+		return s, fmt.Errorf("ask PostgreSQL for its version: %w", connectCure(err))
 	}
-	return s.schema, s.refusal()
+	return s, s.refusal()
+}
+
+const sequenceSQL = `
+SELECT coalesce(max(e.position), 0), coalesce(pg_sequence_last_value(pg_get_serial_sequence($1, 'position')::regclass), 0)
+FROM {schema}.event_store AS e`
+
+// checkSequence refuses a store whose next positions would not be new. A reader
+// who has passed a position never looks at it again.
+func checkSequence(ctx context.Context, pool *pgxpool.Pool, schema string) error {
+	table := pgx.Identifier{schema, "event_store"}.Sanitize()
+	var last, drawn int64
+	if err := pool.QueryRow(ctx, qualify(schema, sequenceSQL), table).Scan(&last, &drawn); err != nil {
+		return fmt.Errorf("compare the sequence with the log: %w", err)
+	}
+	if drawn >= last {
+		return nil
+	}
+	return fmt.Errorf("the sequence of positions stands at %d, and the log at %d, as after a move by logical replication, which copies no sequences: "+
+		"run SELECT setval(pg_get_serial_sequence('%s', 'position'), (SELECT max(position) FROM %s)) before anybody appends", drawn, last, table, table)
 }
 
 // refusal tells why the store cannot keep its promises there, and the cure.

@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/eventus-go/eventus/store"
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 )
@@ -22,7 +23,10 @@ const (
 	idleMargin = time.Second
 )
 
-const beginSQL = `BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE`
+// With synchronous_commit off, a crash would lose what a broker was told to be
+// done.
+const beginSQL = `BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE;
+SELECT set_config('synchronous_commit', 'on', true) WHERE current_setting('synchronous_commit') = 'off'`
 
 // begin starts the transaction of [Store.InTx] in one round trip. Without
 // arguments pgx uses the simple protocol, which takes several statements.
@@ -40,7 +44,7 @@ func begin(ctx context.Context, conn *pgx.Conn) (pgx.Tx, error) {
 // see what tx has written. See [Store.WithTx] for appends.
 //
 // The transaction is not f's to end. Commit and Rollback of tx return an error,
-// and InTx then rolls back and returns an error that is not [Store.Transient].
+// and InTx then rolls back and returns an error that is not [Store.IsTransient].
 //
 // One connection of the pool is always left for what f does outside of tx, such
 // as an append: of more transactions at a time than that, some wait.
@@ -71,7 +75,7 @@ func (s *Store) InTx(ctx context.Context, f func(ctx context.Context, tx pgx.Tx)
 	defer conn.Release()
 	tx, err := begin(ctx, conn.Conn())
 	if err != nil {
-		return fmt.Errorf("begin transaction: %w", err)
+		return fmt.Errorf("begin transaction: %w", standbyError(err))
 	}
 	stop := closeAtEnd(ctx, conn, leave)
 	defer func() {
@@ -81,7 +85,7 @@ func (s *Store) InTx(ctx context.Context, f func(ctx context.Context, tx pgx.Tx)
 		_ = tx.Rollback(ctx) // it does nothing after a commit
 	}()
 	lent := &lentTx{Tx: tx}
-	if err := f(ctx, lent); err != nil {
+	if err := f(context.WithValue(ctx, txKey{s}, lent), lent); err != nil {
 		return err
 	}
 	if !stop() {
@@ -121,10 +125,46 @@ func closeAtEnd(ctx context.Context, pooled *pgxpool.Conn, leave func()) (stop f
 	})
 }
 
+// txKey marks the context of a running transaction of the store.
+type txKey struct{ *Store }
+
 // lentTx is a transaction that its user cannot end.
 type lentTx struct {
 	pgx.Tx
 	ended bool
+
+	mu       sync.Mutex
+	appended map[store.Stream]bool
+}
+
+// noteAppended notes that tx has appended to a stream and keeps its lock, if tx
+// comes from InTx.
+func noteAppended(tx pgx.Tx, stream store.Stream) {
+	lent, ok := tx.(*lentTx)
+	if !ok {
+		return
+	}
+	lent.mu.Lock()
+	defer lent.mu.Unlock()
+	if lent.appended == nil {
+		lent.appended = make(map[store.Stream]bool)
+	}
+	lent.appended[stream] = true
+}
+
+// checkOutside refuses an append that would wait for a transaction that waits for
+// the append.
+func (s *Store) checkOutside(ctx context.Context, stream store.Stream) error {
+	lent, ok := ctx.Value(txKey{s}).(*lentTx)
+	if !ok {
+		return nil
+	}
+	lent.mu.Lock()
+	defer lent.mu.Unlock()
+	if lent.appended[stream] {
+		return fmt.Errorf("%s: the transaction of this context has appended to it, and the call would wait for its end: append through WithTx(tx), or after the commit", stream)
+	}
+	return nil
 }
 
 var errNotYours = errors.New("the transaction was committed or rolled back inside: return nil to commit it, an error to roll it back, or use a savepoint (tx.Begin)")

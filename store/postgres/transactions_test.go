@@ -283,8 +283,8 @@ func TestTransactionsEndedInside(t *testing.T) {
 				_ = c.end(ctx, tx)
 				return nil
 			})
-			if err == nil || !strings.Contains(err.Error(), "return nil to commit it") || s.Transient(err) {
-				t.Errorf("got error %v, transient %v", err, s.Transient(err))
+			if err == nil || !strings.Contains(err.Error(), "return nil to commit it") || s.IsTransient(err) {
+				t.Errorf("got error %v, transient %v", err, s.IsTransient(err))
 			}
 			mustHaveViews(t, pool, c.views)
 		})
@@ -294,8 +294,8 @@ func TestTransactionsEndedInside(t *testing.T) {
 		var kept pgx.Tx
 		inTx(t, s, func(_ context.Context, tx pgx.Tx) error { kept = tx; return nil })
 		err := s.Advance(t.Context(), kept, store.Claim{Consumer: board}, store.Progress{}, 0)
-		if err == nil || s.Transient(err) {
-			t.Errorf("got error %v, transient %v", err, s.Transient(err))
+		if err == nil || s.IsTransient(err) {
+			t.Errorf("got error %v, transient %v", err, s.IsTransient(err))
 		}
 	})
 	t.Run("a savepoint of a handler is its own to end", func(t *testing.T) {

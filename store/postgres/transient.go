@@ -3,10 +3,12 @@ package postgres
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"strings"
 
+	"github.com/eventus-go/eventus/store"
 	"github.com/jackc/pgx/v5/pgconn"
 )
 
@@ -29,16 +31,19 @@ var passing = []string{
 	"58",    // system errors
 }
 
-// Transient implements [store.Transactions].
+// IsTransient implements [store.Transactions].
 //
 // The end of a context is not transient, even while a statement waited for a
 // lock: an error like that does not tell the database from the handler's other
 // work. A connection that could not be made in time is.
-func (s *Store) Transient(err error) bool { return isTransient(err) }
+func (s *Store) IsTransient(err error) bool { return isTransient(err) }
 
 func isTransient(err error) bool {
 	if err == nil {
 		return false
+	}
+	if errors.Is(err, store.ErrBusy) || errors.Is(err, errStandby) {
+		return true
 	}
 	if code := sqlState(err); code != "" {
 		for _, prefix := range passing {
@@ -55,7 +60,18 @@ func isTransient(err error) bool {
 	if errors.As(err, &connecting) {
 		return true
 	}
-	return !errors.Is(err, context.DeadlineExceeded) && isLost(err)
+	return !errors.Is(err, context.DeadlineExceeded) && (isLost(err) || errors.Is(err, store.ErrOutcomeUnknown))
+}
+
+// errStandby is what the server says of a transaction that writes, with a code
+// that it has for other things too.
+var errStandby = errors.New("the server is a standby")
+
+func standbyError(err error) error {
+	if sqlState(err) == featureNotSupported {
+		return fmt.Errorf("%w: %w", errStandby, err)
+	}
+	return err
 }
 
 // isLost reports whether err is of a connection that is gone or was never there:

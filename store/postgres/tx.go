@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/eventus-go/eventus/internal/combine"
 	"github.com/eventus-go/eventus/store"
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
@@ -16,7 +17,10 @@ type TxStore struct {
 	tx    pgx.Tx
 }
 
-var _ store.Bound = (*TxStore)(nil)
+var (
+	_ store.Bound     = (*TxStore)(nil)
+	_ store.Snapshots = (*TxStore)(nil)
+)
 
 // WithTx returns the store as tx sees it: the caller's rows, their events and
 // the outbox rows commit together or not at all. Tx comes from [Store.InTx] or
@@ -45,33 +49,42 @@ const (
 // Append implements [store.Store], except that the events are committed with
 // the transaction. It is one round trip.
 func (t *TxStore) Append(ctx context.Context, stream store.Stream, expected store.Expected, events []store.Event) (int64, error) {
-	if err := store.Check(stream, expected, events); err != nil {
+	if err := store.CheckAppend(stream, expected, events); err != nil {
 		return 0, err
 	}
 	if err := ctx.Err(); err != nil {
 		return 0, err
 	}
-	r := &request{stream: stream, expected: expected, events: events}
-	args, err := t.store.appendArgs(true, []*request{r})
+	g := &combine.Group{Stream: stream, Expected: expected, Events: events}
+	query, args, err := t.store.oneArgs(true, g)
 	if err != nil {
 		return 0, err
 	}
-	var found []*int64
+	var found *int64
+	batch := &pgx.Batch{}
+	batch.Queue(query, args...).QueryRow(func(row pgx.Row) error { return row.Scan(&found) })
+	if err := t.savepoint(ctx, batch); err != nil {
+		err = fmt.Errorf("append: %w", err)
+		if isRace(err) {
+			return 0, t.store.lost(ctx, t.tx, g, err)
+		}
+		return 0, err
+	}
+	noteAppended(t.tx, stream)
+	g.Found(*found)
+	return g.Result()
+}
+
+// savepoint sends a batch in one round trip, and takes tx back to before it when
+// it fails.
+func (t *TxStore) savepoint(ctx context.Context, statements *pgx.Batch) error {
 	begun := false
 	batch := &pgx.Batch{}
 	batch.Queue(savepointSQL).Exec(func(pgconn.CommandTag) error { begun = true; return nil })
-	batch.Queue(t.store.statements.append, args...).QueryRow(func(row pgx.Row) error { return row.Scan(&found) })
+	batch.QueuedQueries = append(batch.QueuedQueries, statements.QueuedQueries...)
 	batch.Queue(releaseSQL)
-	if err := t.tx.SendBatch(ctx, batch).Close(); err != nil {
-		return 0, t.undo(ctx, r, begun, fmt.Errorf("append: %w", err))
-	}
-	settle([]*request{r}, found)
-	return r.version, r.err
-}
-
-// undo takes tx back to before a failed append and returns its error.
-func (t *TxStore) undo(ctx context.Context, r *request, begun bool, err error) error {
-	if !begun {
+	err := t.tx.SendBatch(ctx, batch).Close()
+	if err == nil || !begun {
 		return err
 	}
 	for _, statement := range []string{undoSQL, releaseSQL} {
@@ -79,7 +92,7 @@ func (t *TxStore) undo(ctx context.Context, r *request, begun bool, err error) e
 			return fmt.Errorf("%w; %s: %w", err, statement, undoing)
 		}
 	}
-	return t.store.conflict(ctx, t.tx, r, err)
+	return err
 }
 
 // Read implements [store.Reader] and sees the transaction's own appends.

@@ -167,19 +167,49 @@ func TestWithTx(t *testing.T) {
 		}
 		holds(t, pool, 0, 3)
 	})
-	t.Run("a lock timeout is a conflict", func(t *testing.T) {
+	t.Run("a lock timeout is no conflict, and leaves the transaction usable", func(t *testing.T) {
 		s, pool := setup(t)
 		holder, waiter := begin(t, pool), begin(t, pool)
 		appendTo(t, s.WithTx(holder), "p-1", 1)
 		execTx(t, waiter, "SET LOCAL lock_timeout = '10ms'")
-		_, err := s.WithTx(waiter).Append(t.Context(), stream, 5, events(1))
-		mustConflict(t, err, 5, 0)
+		_, err := s.WithTx(waiter).Append(t.Context(), stream, 0, events(1))
+		if err == nil || errors.Is(err, store.ErrConflict) || !s.IsTransient(err) {
+			t.Errorf("got error %v", err)
+		}
+		appendTo(t, s.WithTx(waiter), "another", 1)
 		commit(t, waiter)
+		holds(t, pool, 0, 1)
 	})
 	t.Run("a transaction of another database is refused", func(t *testing.T) {
 		s, pool := setup(t)
 		if _, err := s.WithTx(begin(t, database(t, pool))).Append(t.Context(), stream, store.Any, events(1)); err == nil {
 			t.Error("it was not")
+		}
+	})
+	t.Run("snapshots are read and written in the transaction", func(t *testing.T) {
+		s, pool := setup(t)
+		appendTo(t, s, "p-1", 3)
+		tx := begin(t, pool)
+		bound := s.WithTx(tx)
+		appendTo(t, bound, "p-1", 2)
+		snap := store.Snapshot{Stream: stream, Schema: 1, Version: 5, ContentType: "c", Data: []byte("state")}
+		if err := bound.WriteSnapshot(t.Context(), snap); err != nil {
+			t.Fatal(err)
+		}
+		if got, page, err := bound.ReadSnapshot(t.Context(), stream, 1, 10); err != nil || got.Version != 5 || len(page) != 0 {
+			t.Errorf("inside: %+v, %d messages, error %v", got, len(page), err)
+		}
+		if got, _, err := s.ReadSnapshot(t.Context(), stream, 1, 10); err != nil || got.Version != 0 {
+			t.Errorf("outside: %+v, error %v", got, err)
+		}
+		execTx(t, tx, "ALTER TABLE snapshots ADD CONSTRAINT boom CHECK (schema <> 7)")
+		snap.Schema = 7
+		if err := bound.WriteSnapshot(t.Context(), snap); err == nil {
+			t.Error("the second one was written")
+		}
+		commit(t, tx)
+		if got, _, err := s.ReadSnapshot(t.Context(), stream, 1, 10); err != nil || got.Version != 5 {
+			t.Errorf("after the commit: %+v, error %v", got, err)
 		}
 	})
 	t.Run("a context that ends while an append waits ends it", func(t *testing.T) {

@@ -9,134 +9,148 @@ import (
 	"strings"
 	"time"
 
+	"github.com/eventus-go/eventus/internal/combine"
 	"github.com/eventus-go/eventus/store"
 )
 
-// appendTimeout ends a combined append that neither commits nor fails. It is
-// longer than the patience of [DSN] with other processes.
-const appendTimeout = 30 * time.Second
+const (
+	maxEvents = 1000    // in one transaction
+	maxBytes  = 4 << 20 // of these events
+
+	// appendTimeout ends an append that neither commits nor fails. It is longer than
+	// the patience of [DSN] with other processes.
+	appendTimeout = 30 * time.Second
+)
+
+func (s *Store) newQueue() *combine.Queue {
+	return combine.New(combine.Config{
+		MaxStreams: maxEvents, MaxEvents: maxEvents, MaxBytes: maxBytes, MaxWrites: 1,
+		Timeout: appendTimeout, Patience: appendTimeout, MaxWait: appendTimeout,
+		Enter: func(ctx context.Context) (func(), error) {
+			if err := s.takeTurn(ctx); err != nil {
+				return nil, err
+			}
+			return s.endTurn, nil
+		},
+		Write: s.writeGroups,
+		Refused: func(err error) bool {
+			var uncertain *commitError
+			return !errors.As(err, &uncertain)
+		},
+		Divide: func(err error) bool { return !s.IsTransient(err) && !errors.Is(err, context.DeadlineExceeded) },
+	})
+}
 
 // Append implements [store.Store].
 //
 // It waits for its turn to write together with the other appends of this value,
-// and whoever gets the turn commits them all. An append whose context ends
-// before that is not written; one that is already part of a transaction waits
-// for its outcome, whatever happens to its context.
+// and one transaction commits them all. An append whose context ends before that
+// is not written. One that is already part of a transaction then waits two seconds
+// for its outcome; after that, its error is a [store.ErrOutcomeUnknown].
 //
 // With the context of a running [Store.InTx] it fails at once: that
 // transaction holds the turn. Append through [Store.WithTx] there.
 func (s *Store) Append(ctx context.Context, stream store.Stream, expected store.Expected, events []store.Event) (int64, error) {
-	if err := store.Check(stream, expected, events); err != nil {
+	if err := store.CheckAppend(stream, expected, events); err != nil {
 		return 0, err
 	}
 	if err := s.checkOutside(ctx); err != nil {
 		return 0, err
 	}
-	r := &request{stream: stream, expected: expected, events: events, done: make(chan struct{})}
-	s.queue.add(r)
-	select {
-	case s.writer <- struct{}{}:
-		s.lead(ctx, r)
-	case <-r.done:
-	case <-ctx.Done():
-		if s.queue.remove(r) {
-			return 0, ctx.Err()
-		}
-		<-r.done
-	}
-	return r.version, r.err
+	return s.queue.Append(ctx, stream, expected, events)
 }
 
-// lead commits what waits until own is done. It is called with writer held and
-// gives it back. Whoever led before has closed done of all it took, so own is
-// either done or still in the queue.
-func (s *Store) lead(ctx context.Context, own *request) {
-	defer func() { <-s.writer }()
-	if ctx.Err() != nil && s.queue.remove(own) {
-		own.err = ctx.Err()
-		return
-	}
-	for !own.isDone() {
-		s.commit(ctx, s.queue.take())
-	}
-}
-
-// commit writes a batch in one transaction and tells each request its result. A
-// conflict of one does not touch the others. A conflict is told only after the
-// commit, because it may be with a request of the same batch.
-func (s *Store) commit(ctx context.Context, batch []*request) {
-	err := errors.New("the append was abandoned by a panic")
-	defer func() {
-		for _, r := range batch {
-			if err != nil {
-				r.version, r.err = 0, err
-			}
-			close(r.done)
-		}
-	}()
-	// The others' appends must not hang on this one's context.
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), appendTimeout)
-	defer cancel()
+// writeGroups writes groups in one transaction. It is called with writer held.
+func (s *Store) writeGroups(ctx context.Context, groups []*combine.Group) error {
 	written := 0
-	err = s.transaction(ctx, func(tx *sql.Tx) (err error) {
-		written, err = s.appendTo(ctx, tx, batch)
+	err := s.transaction(ctx, func(tx *sql.Tx) (err error) {
+		written, err = s.appendTo(ctx, tx, groups)
 		return err
 	})
 	if err == nil && written > 0 {
 		s.wake()
 	}
+	return err
 }
 
-// appendTo checks and writes a batch in tx, which holds the write lock, and
-// returns the number of events written. An error condemns the whole batch.
-func (s *Store) appendTo(ctx context.Context, tx *sql.Tx, batch []*request) (int, error) {
-	versions, err := s.versions(ctx, tx, batch)
+// appendTo checks and writes groups in tx, which holds the write lock, and returns
+// the number of events written. After an error nothing counts.
+func (s *Store) appendTo(ctx context.Context, tx *sql.Tx, groups []*combine.Group) (int, error) {
+	versions, err := s.versions(ctx, tx, groups)
 	if err != nil {
 		return 0, fmt.Errorf("read versions: %w", err)
 	}
 	var values []any
-	for _, r := range batch {
-		version := versions[r.stream]
-		if r.expected != store.Any && int64(r.expected) != version {
-			r.err = &store.ConflictError{Stream: r.stream, Expected: r.expected, Actual: version}
+	for i, g := range groups {
+		version := versions[i]
+		if g.Expected != store.Any && int64(g.Expected) != version {
+			repeated, err := s.repeats(ctx, tx, g, version)
+			if err != nil {
+				return 0, err
+			}
+			if repeated {
+				version = int64(g.Expected)
+			}
+			g.Found(version)
 			continue
 		}
-		for i := range r.events {
+		g.Found(version)
+		for j := range g.Events {
 			version++
-			event, err := eventValues(&r.events[i])
+			event, err := eventValues(&g.Events[j])
 			if err != nil {
-				return 0, fmt.Errorf("encode metadata of event %s: %w", r.events[i].ID, err)
+				return 0, fmt.Errorf("encode metadata of event %s: %w", g.Events[j].ID, err)
 			}
-			values = append(append(values, r.stream.Category, r.stream.ID, version), event...)
+			values = append(append(values, g.Stream.Category, g.Stream.ID, version), event...)
 		}
-		versions[r.stream], r.version = version, version
 	}
 	return len(values) / insertColumns, s.insert(ctx, tx, values)
+}
+
+const repeatsSQL = `
+SELECT count(*) FROM event_store
+WHERE category = ? AND stream_id = ? AND (version = ? AND event_id = ? OR version = ? AND event_id = ?)`
+
+// repeats reports whether a stream at a version has the events of a group already,
+// from the expected version on.
+func (s *Store) repeats(ctx context.Context, tx *sql.Tx, g *combine.Group, version int64) (bool, error) {
+	n := len(g.Events)
+	if version-int64(n) < int64(g.Expected) {
+		return false, nil
+	}
+	first, last := int64(g.Expected)+1, int64(g.Expected)+int64(n)
+	found := 0
+	err := tx.StmtContext(ctx, s.statements.repeats).QueryRowContext(ctx, g.Stream.Category, g.Stream.ID,
+		first, g.Events[0].ID, last, g.Events[n-1].ID).Scan(&found)
+	if err != nil {
+		return false, fmt.Errorf("look for the events: %w", err)
+	}
+	return found == min(n, 2), nil
 }
 
 const versionsSQL = `
 SELECT s.key, (SELECT max(version) FROM event_store WHERE category = s.value ->> 0 AND stream_id = s.value ->> 1)
 FROM json_each(?) AS s`
 
-// versions returns the current versions of the batch's streams.
-func (s *Store) versions(ctx context.Context, tx *sql.Tx, batch []*request) (map[store.Stream]int64, error) {
-	streams := make([]store.Stream, len(batch))
-	for i, r := range batch {
-		streams[i] = r.stream
+// versions returns the current versions of the groups' streams.
+func (s *Store) versions(ctx context.Context, tx *sql.Tx, groups []*combine.Group) ([]int64, error) {
+	streams := make([]store.Stream, len(groups))
+	for i, g := range groups {
+		streams[i] = g.Stream
 	}
 	rows, err := tx.StmtContext(ctx, s.statements.versions).QueryContext(ctx, streamsJSON(streams))
 	if err != nil {
 		return nil, err
 	}
 	defer rows.Close()
-	versions := make(map[store.Stream]int64, len(batch))
+	versions := make([]int64, len(groups))
 	for rows.Next() {
 		var i int
 		var version sql.NullInt64
 		if err := rows.Scan(&i, &version); err != nil {
 			return nil, err
 		}
-		versions[streams[i]] = version.Int64
+		versions[i] = version.Int64
 	}
 	return versions, rows.Err()
 }

@@ -101,7 +101,7 @@ func TestInTx(t *testing.T) {
 			runs++
 			return busy
 		})
-		if err != busy || !s.Transient(err) || runs != 1 {
+		if err != busy || !s.IsTransient(err) || runs != 1 {
 			t.Errorf("%d runs, error %v", runs, err)
 		}
 	})
@@ -229,10 +229,10 @@ func TestTransient(t *testing.T) {
 	}
 	defer tx.Rollback()
 	t.Run("a lock that another process holds for too long is transient", func(t *testing.T) {
-		if err := s.InTx(t.Context(), func(context.Context, *sql.Tx) error { return nil }); !s.Transient(err) {
+		if err := s.InTx(t.Context(), func(context.Context, *sql.Tx) error { return nil }); !s.IsTransient(err) {
 			t.Errorf("InTx: %v is not transient", err)
 		}
-		if _, err := s.Append(t.Context(), stream, store.Any, events(1)); !s.Transient(err) {
+		if _, err := s.Append(t.Context(), stream, store.Any, events(1)); !s.IsTransient(err) {
 			t.Errorf("Append: %v is not transient", err)
 		}
 	})
@@ -240,7 +240,7 @@ func TestTransient(t *testing.T) {
 		_, constraint := tx.Exec("INSERT INTO outbox (position) VALUES (1), (1)")
 		_, syntax := tx.Exec("SELEC 1")
 		for _, err := range []error{constraint, syntax, context.DeadlineExceeded, nil} {
-			if s.Transient(err) {
+			if s.IsTransient(err) {
 				t.Errorf("%v is transient", err)
 			}
 		}

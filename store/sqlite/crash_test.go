@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -161,10 +162,12 @@ func TestCrashChild(t *testing.T) {
 	}
 }
 
+var made atomic.Int64 // events, for their ids
+
 func events(n int) []store.Event {
 	all := make([]store.Event, n)
 	for i := range all {
-		all[i] = store.Event{ID: strconv.Itoa(i), Type: "t", ContentType: "text/plain", Data: []byte("x"), Time: time.Unix(1, 0)}
+		all[i] = store.Event{ID: strconv.FormatInt(made.Add(1), 10), Type: "t", ContentType: "text/plain", Data: []byte("x"), Time: time.Unix(1, 0)}
 	}
 	return all
 }

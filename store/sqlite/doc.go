@@ -18,7 +18,7 @@
 // A transaction of [Store.InTx] is a writer from its first moment to its last:
 // keep it short. It is rolled back when its context ends, even if its function
 // hangs. A process that is stopped (SIGSTOP) in a transaction keeps the lock of
-// the file: writers of other processes get an error that is [Store.Transient]
+// the file: writers of other processes get an error that is [Store.IsTransient]
 // until the process goes on or ends. SQLite has no way to take the lock from it.
 //
 // # The pool

@@ -26,10 +26,20 @@ SELECT * FROM (
 
 // ReadSnapshot implements [store.Snapshots], in one statement.
 func (s *Store) ReadSnapshot(ctx context.Context, stream store.Stream, schema int, limit int) (store.Snapshot, []store.Message, error) {
+	return readSnapshot(ctx, s.statements.readSnapshot, stream, schema, limit)
+}
+
+// ReadSnapshot implements [store.Snapshots] and sees what the transaction has
+// written.
+func (t *TxStore) ReadSnapshot(ctx context.Context, stream store.Stream, schema int, limit int) (store.Snapshot, []store.Message, error) {
+	return readSnapshot(ctx, t.tx.StmtContext(ctx, t.store.statements.readSnapshot), stream, schema, limit)
+}
+
+func readSnapshot(ctx context.Context, statement *sql.Stmt, stream store.Stream, schema int, limit int) (store.Snapshot, []store.Message, error) {
 	if err := stream.Check(); err != nil {
 		return store.Snapshot{}, nil, err
 	}
-	rows, err := s.statements.readSnapshot.QueryContext(ctx, stream.Category, stream.ID, schema, max(limit, 0))
+	rows, err := statement.QueryContext(ctx, stream.Category, stream.ID, schema, max(limit, 0))
 	if err != nil {
 		return store.Snapshot{}, nil, fmt.Errorf("read snapshot of %s: %w", stream, err)
 	}
@@ -62,12 +72,25 @@ func (s *Store) WriteSnapshot(ctx context.Context, snap store.Snapshot) error {
 	if err := snap.Check(); err != nil {
 		return err
 	}
-	return s.write(ctx, func(tx *sql.Tx) error {
-		_, err := tx.StmtContext(ctx, s.statements.writeSnapshot).ExecContext(ctx,
-			snap.Stream.Category, snap.Stream.ID, snap.Schema, snap.Version, snap.ContentType, blob(snap.Data))
-		if err != nil {
-			return fmt.Errorf("write snapshot of %s: %w", snap.Stream, err)
-		}
-		return nil
-	})
+	return s.write(ctx, func(tx *sql.Tx) error { return s.writeSnapshot(ctx, tx, snap) })
+}
+
+// WriteSnapshot implements [store.Snapshots]. The snapshot commits with the
+// transaction. When it cannot be written, the transaction can be used further, as
+// after an append.
+func (t *TxStore) WriteSnapshot(ctx context.Context, snap store.Snapshot) error {
+	if err := snap.Check(); err != nil {
+		return err
+	}
+	ctx = context.WithoutCancel(ctx) // as in Append
+	return t.savepoint(ctx, func() error { return t.store.writeSnapshot(ctx, t.tx, snap) })
+}
+
+func (s *Store) writeSnapshot(ctx context.Context, tx *sql.Tx, snap store.Snapshot) error {
+	_, err := tx.StmtContext(ctx, s.statements.writeSnapshot).ExecContext(ctx,
+		snap.Stream.Category, snap.Stream.ID, snap.Schema, snap.Version, snap.ContentType, blob(snap.Data))
+	if err != nil {
+		return fmt.Errorf("write snapshot of %s: %w", snap.Stream, err)
+	}
+	return nil
 }

@@ -65,7 +65,7 @@ func TestStoppedProcess(t *testing.T) {
 			return s.SaveConsumer(ctx, tx, c)
 		})
 	}
-	if err := claim(); !s.Transient(err) {
+	if err := claim(); !s.IsTransient(err) {
 		t.Errorf("while the process is stopped: error %v is not transient", err)
 	}
 	if c, _, err := s.ListConsumers(t.Context(), board); err != nil || len(c) != 1 {
@@ -78,7 +78,7 @@ func TestStoppedProcess(t *testing.T) {
 	}
 	listen(t, says, "hanging")
 	err = claim()
-	for s.Transient(err) { // until the rollback is done
+	for s.IsTransient(err) { // until the rollback is done
 		err = claim()
 	}
 	if err != nil {

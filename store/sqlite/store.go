@@ -12,6 +12,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/eventus-go/eventus/internal/combine"
 	"github.com/eventus-go/eventus/store"
 )
 
@@ -32,8 +33,8 @@ var (
 type Store struct {
 	db         *sql.DB
 	statements statements
-	writer     chan struct{} // holds a value while somebody of this process writes; blocked senders get their turn in order
-	queue      queue         // appends that wait for writer
+	writer     chan struct{}  // holds a value while somebody of this process writes; blocked senders get their turn in order
+	queue      *combine.Queue // of appends, which write with writer held
 
 	mu       sync.Mutex
 	appended chan struct{}
@@ -67,6 +68,7 @@ func Open(ctx context.Context, db *sql.DB) (*Store, error) {
 		return nil, err
 	}
 	s := &Store{db: db, writer: make(chan struct{}, 1), appended: make(chan struct{})}
+	s.queue = s.newQueue()
 	if err := s.statements.prepare(ctx, db); err != nil {
 		return nil, err
 	}

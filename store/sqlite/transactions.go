@@ -155,13 +155,13 @@ const (
 	codeProtocol = 15 // lost too many races for the WAL's locks
 )
 
-// Transient implements [store.Transactions]. It knows errors by their SQLite result
+// IsTransient implements [store.Transactions]. It knows errors by their SQLite result
 // code, which drivers give by a method Code.
 //
 // The end of a context is not transient, even while a statement waited for a
 // lock: an error like that does not tell the database from the handler's other
 // work, and who set the deadline knows better.
-func (s *Store) Transient(err error) bool {
+func (s *Store) IsTransient(err error) bool {
 	if errors.Is(err, driver.ErrBadConn) || errors.Is(err, sql.ErrConnDone) {
 		return true
 	}

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"fmt"
 
+	"github.com/eventus-go/eventus/internal/combine"
 	"github.com/eventus-go/eventus/store"
 )
 
@@ -15,20 +16,25 @@ type TxStore struct {
 	tx    *sql.Tx
 }
 
-var _ store.Bound = (*TxStore)(nil)
+var (
+	_ store.Bound     = (*TxStore)(nil)
+	_ store.Snapshots = (*TxStore)(nil)
+)
 
 // WithTx returns the store as tx sees it: the caller's rows, their events and
 // the outbox rows commit together or not at all. Tx comes from [Store.InTx] or
 // from the database that was given to [Open].
 //
 // An append that returns a [*store.ConflictError], or any other error, has
-// written nothing, and tx can be used further. [Store.Watch] does not tell of
+// written nothing, and tx can be used further, unless SQLite has rolled all of tx
+// back, as it does when the disk is full. The error then says so, and tx refuses
+// further statements ([sql.ErrTxDone]). [Store.Watch] does not tell of
 // appends in tx, since only the caller knows when it commits.
 //
 // A transaction of the caller's own is a writer that the store does not know:
 // an append outside, called before its commit, waits until busy_timeout is
 // over. One that begins with a read and without _txlock=immediate in the data
-// source name can fail with SQLITE_BUSY when it appends ([Store.Transient]). One
+// source name can fail with SQLITE_BUSY when it appends ([Store.IsTransient]). One
 // in which a context has interrupted a statement that writes is over, although
 // database/sql does not know it: roll it back.
 func (s *Store) WithTx(tx *sql.Tx) *TxStore { return &TxStore{store: s, tx: tx} }
@@ -36,7 +42,7 @@ func (s *Store) WithTx(tx *sql.Tx) *TxStore { return &TxStore{store: s, tx: tx} 
 // Append implements [store.Store], except that the events are committed with
 // the transaction.
 func (t *TxStore) Append(ctx context.Context, stream store.Stream, expected store.Expected, events []store.Event) (int64, error) {
-	if err := store.Check(stream, expected, events); err != nil {
+	if err := store.CheckAppend(stream, expected, events); err != nil {
 		return 0, err
 	}
 	if err := ctx.Err(); err != nil {
@@ -45,14 +51,14 @@ func (t *TxStore) Append(ctx context.Context, stream store.Stream, expected stor
 	// An interrupted INSERT makes SQLite roll back the whole transaction behind
 	// database/sql's back; what the caller writes next would commit at once.
 	ctx = context.WithoutCancel(ctx)
-	r := &request{stream: stream, expected: expected, events: events}
+	g := &combine.Group{Stream: stream, Expected: expected, Events: events}
 	if err := t.savepoint(ctx, func() error {
-		_, err := t.store.appendTo(ctx, t.tx, []*request{r})
+		_, err := t.store.appendTo(ctx, t.tx, []*combine.Group{g})
 		return err
 	}); err != nil {
 		return 0, err
 	}
-	return r.version, r.err
+	return g.Result()
 }
 
 // savepoint undoes what a failed f has written, so that the rest of the
@@ -63,7 +69,12 @@ func (t *TxStore) savepoint(ctx context.Context, f func() error) error {
 	}
 	err := f()
 	if err != nil {
-		_, _ = t.tx.ExecContext(ctx, "ROLLBACK TO eventus_append")
+		if _, gone := t.tx.ExecContext(ctx, "ROLLBACK TO eventus_append"); gone != nil {
+			// SQLite has rolled back all of tx, because the disk is full for example.
+			// What the caller writes next would commit by itself.
+			_ = t.tx.Rollback()
+			return fmt.Errorf("the transaction was rolled back: %w", err)
+		}
 	}
 	if _, released := t.tx.ExecContext(ctx, "RELEASE eventus_append"); err == nil && released != nil {
 		return fmt.Errorf("release savepoint: %w", released)

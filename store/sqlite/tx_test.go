@@ -4,7 +4,9 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"fmt"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -154,4 +156,74 @@ func TestWithTx(t *testing.T) {
 			t.Error("it was not")
 		}
 	})
+}
+
+// A full disk makes SQLite roll back the whole transaction. What is written after
+// it must not commit by itself.
+func TestAFullDiskEndsTheTransaction(t *testing.T) {
+	for _, n := range []int{1, 10, 100} {
+		s, db := openStore(t, filepath.Join(t.TempDir(), "a.db"))
+		if _, err := db.Exec("CREATE TABLE ledger (what TEXT)"); err != nil {
+			t.Fatal(err)
+		}
+		tx, err := db.BeginTx(t.Context(), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer tx.Rollback()
+		var pages int
+		if _, err := tx.Exec("INSERT INTO ledger VALUES ('debit')"); err != nil {
+			t.Fatal(err)
+		}
+		if err := tx.QueryRow("PRAGMA page_count").Scan(&pages); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := tx.Exec(fmt.Sprint("PRAGMA max_page_count = ", pages+1)); err != nil {
+			t.Fatal(err)
+		}
+		large := events(n)
+		for i := range large {
+			large[i].Data = make([]byte, 60_000)
+		}
+		_, err = s.WithTx(tx).Append(t.Context(), stream, store.Any, large)
+		if err == nil || !strings.Contains(err.Error(), "rolled back") || !s.IsTransient(err) {
+			t.Fatalf("append: got error %v", err)
+		}
+		if _, err := tx.Exec("INSERT INTO ledger VALUES ('credit')"); !errors.Is(err, sql.ErrTxDone) {
+			t.Errorf("the transaction goes on: got error %v", err)
+		}
+		rows := -1
+		if err := db.QueryRow("SELECT count(*) FROM ledger").Scan(&rows); err != nil || rows != 0 {
+			t.Errorf("%d rows, error %v, want none", rows, err)
+		}
+	}
+}
+
+func TestSnapshotsInATransaction(t *testing.T) {
+	s, db := openStore(t, filepath.Join(t.TempDir(), "a.db"))
+	tx, err := db.BeginTx(t.Context(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer tx.Rollback()
+	bound := s.WithTx(tx)
+	if _, err := bound.Append(t.Context(), stream, store.NoStream, events(5)); err != nil {
+		t.Fatal(err)
+	}
+	snap := store.Snapshot{Stream: stream, Schema: 1, Version: 5, ContentType: "c", Data: []byte("state")}
+	if err := bound.WriteSnapshot(t.Context(), snap); err != nil {
+		t.Fatal(err)
+	}
+	if got, page, err := bound.ReadSnapshot(t.Context(), stream, 1, 10); err != nil || got.Version != 5 || len(page) != 0 {
+		t.Errorf("inside: %+v, %d messages, error %v", got, len(page), err)
+	}
+	if got, _, err := s.ReadSnapshot(t.Context(), stream, 1, 10); err != nil || got.Version != 0 {
+		t.Errorf("outside: %+v, error %v", got, err)
+	}
+	if err := tx.Commit(); err != nil {
+		t.Fatal(err)
+	}
+	if got, _, err := s.ReadSnapshot(t.Context(), stream, 1, 10); err != nil || got.Version != 5 {
+		t.Errorf("after the commit: %+v, error %v", got, err)
+	}
 }

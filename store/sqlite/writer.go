@@ -61,10 +61,16 @@ func (s *Store) transaction(ctx context.Context, f func(tx *sql.Tx) error) error
 		return err
 	}
 	if err := tx.Commit(); err != nil {
-		return fmt.Errorf("commit transaction: %w", err)
+		return &commitError{err}
 	}
 	return nil
 }
+
+// commitError is the error of a commit. What was written may be in the file.
+type commitError struct{ err error }
+
+func (e *commitError) Error() string { return "commit transaction: " + e.err.Error() }
+func (e *commitError) Unwrap() error { return e.err }
 
 // lockSQL changes nothing. As the first statement of a transaction it takes the
 // write lock, also where the data source name lacks _txlock=immediate: a

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"sync"
 	"testing"
 
@@ -39,7 +40,7 @@ func appendClauses[Tx any]() []clause[Tx] {
 			mustHoldOnly(t, b, events("a", 5)...)
 		}},
 		{"no expected version opens a hole or writes a version twice", func(t *testing.T, b subject[Tx]) {
-			streams := 0
+			streams, appends := 0, 0
 			rapid.Check(t, func(rt *rapid.T) {
 				streams++
 				s := store.Stream{Category: "product", ID: fmt.Sprint(streams)}
@@ -47,7 +48,8 @@ func appendClauses[Tx any]() []clause[Tx] {
 				for range rapid.IntRange(1, 5).Draw(rt, "appends") {
 					expected := store.Expected(max(-1, version+rapid.Int64Range(-5, 5).Draw(rt, "distance")))
 					n := rapid.IntRange(1, 3).Draw(rt, "events")
-					got, err := b.Append(t.Context(), s, expected, events("x", n))
+					appends++
+					got, err := b.Append(t.Context(), s, expected, events(fmt.Sprint(appends, " "), n))
 					if expected == store.Any || int64(expected) == version {
 						if err != nil || got != version+int64(n) {
 							rt.Fatalf("append at %d of %d: version %d, error %v", expected, version, got, err)
@@ -61,6 +63,29 @@ func appendClauses[Tx any]() []clause[Tx] {
 				noHoles(rt, stored)
 				equal(rt, "messages", int64(len(stored)), version)
 			})
+		}},
+		{"an append that is repeated is stored once", func(t *testing.T, b subject[Tx]) {
+			first, second := events("first", 1), events("second", 3)
+			for range 2 {
+				equal(t, "version", mustAppend(t, b, product, store.NoStream, first...), 1)
+				equal(t, "version", mustAppend(t, b, product, 1, second...), 4)
+			}
+			equalMessages(t, "stream", mustRead(t, b, product), page(product, 0, append(first, second...)))
+		}},
+		{"an append with some of the events of its place is a conflict", func(t *testing.T, b subject[Tx]) {
+			stored := events("a", 4)
+			mustAppend(t, b, product, store.NoStream, stored...)
+			for _, c := range []struct {
+				expected store.Expected
+				events   []store.Event
+			}{
+				{1, stored[:1]}, {1, stored[2:3]}, {store.NoStream, []store.Event{stored[0], event("new")}}, {1, []store.Event{event("new"), stored[2]}},
+				{3, []store.Event{stored[3], event("new")}}, {2, append(slices.Clone(stored[2:]), event("new"))},
+			} {
+				_, err := b.Append(t.Context(), product, c.expected, c.events)
+				mustConflict(t, err, product, c.expected, 4)
+			}
+			mustHoldOnly(t, b, stored...)
 		}},
 		{"a lost append stores nothing of its events", func(t *testing.T, b subject[Tx]) {
 			mustAppend(t, b, product, store.NoStream, event("kept"))

@@ -42,8 +42,8 @@ func (b subject[Tx]) InTx(ctx context.Context, f func(ctx context.Context, tx Tx
 	return b.transactions().InTx(ctx, f)
 }
 
-// Transient is needed because both Inbox and Consumers have one.
-func (b subject[Tx]) Transient(err error) bool { return b.transactions().Transient(err) }
+// IsTransient is needed because both Inbox and Consumers have one.
+func (b subject[Tx]) IsTransient(err error) bool { return b.transactions().IsTransient(err) }
 
 // mustOpen opens a backend and finds out what it can do, as the rest of Eventus
 // does: by type assertion.

@@ -121,7 +121,7 @@
 //   - crashes and power loss: whether what was acknowledged is on the disk;
 //   - two processes or two store values on one database;
 //   - lost connections, restarts and failover, and which errors are
-//     [store.Inbox]'s Transient (it asks only that the handler's own are not);
+//     [store.Inbox]'s IsTransient (it asks only that the handler's own are not);
 //   - query plans: what is fast with a thousand rows and not with a million;
 //   - migrations, backups, and events that an older release has written;
 //   - transactions of the user's own that carry an append ([store.Bound]).

@@ -133,7 +133,7 @@ func (s keepsQueues) Reset(ctx context.Context, tx *memory.Tx, consumer string) 
 
 type hopeful struct{ *memory.Store }
 
-func (hopeful) Transient(err error) bool { return err != nil }
+func (hopeful) IsTransient(err error) bool { return err != nil }
 
 type generous struct{ *memory.Store }
 

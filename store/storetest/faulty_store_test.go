@@ -77,6 +77,41 @@ func (s rawError) Append(ctx context.Context, stream store.Stream, expected stor
 	return version, err
 }
 
+type repeater struct{ *memory.Store }
+
+func (s repeater) Append(ctx context.Context, stream store.Stream, expected store.Expected, events []store.Event) (int64, error) {
+	have, err := s.Read(ctx, stream, 0, 1000)
+	if err == nil && expected != store.Any && int(expected) < len(have) {
+		return 0, &store.ConflictError{Stream: stream, Expected: expected, Actual: int64(len(have))}
+	}
+	return s.Store.Append(ctx, stream, expected, events)
+}
+
+type byFirst struct{ *memory.Store }
+
+func (s byFirst) Append(ctx context.Context, stream store.Stream, expected store.Expected, events []store.Event) (int64, error) {
+	version, err := s.Store.Append(ctx, stream, expected, events)
+	if errors.Is(err, store.ErrConflict) {
+		if at, _ := s.Read(ctx, stream, int64(expected), 1); len(at) == 1 && at[0].ID == events[0].ID {
+			return int64(expected) + int64(len(events)), nil
+		}
+	}
+	return version, err
+}
+
+type narrow struct{ *memory.Store }
+
+func (s narrow) Append(ctx context.Context, stream store.Stream, expected store.Expected, events []store.Event) (int64, error) {
+	bytes := 0
+	for _, e := range events {
+		bytes += len(e.Data)
+	}
+	if bytes > 32<<20 {
+		return 0, errors.New("message is too large")
+	}
+	return s.Store.Append(ctx, stream, expected, events)
+}
+
 type milliseconds struct{ *memory.Store }
 
 func (s milliseconds) Append(ctx context.Context, stream store.Stream, expected store.Expected, events []store.Event) (int64, error) {

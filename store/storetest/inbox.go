@@ -236,7 +236,7 @@ func inboxClauses[Tx any]() []clause[Tx] {
 		}},
 		{"the handler's own errors are not transient", func(t *testing.T, b subject[Tx]) {
 			for _, err := range []error{nil, errHandler, store.ErrConflict, store.ErrInvalid, context.Canceled} {
-				if b.Transient(err) {
+				if b.IsTransient(err) {
 					t.Errorf("%v is transient", err)
 				}
 			}

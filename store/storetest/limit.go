@@ -1,6 +1,7 @@
 package storetest
 
 import (
+	"bytes"
 	"fmt"
 	"slices"
 	"strings"
@@ -33,6 +34,7 @@ var refusals = []struct {
 	{"no type", product, store.Any, broken(func(e *store.Event) { e.Type = "" })},
 	{"no content type", product, store.Any, broken(func(e *store.Event) { e.ContentType = "" })},
 	{"a type too long", product, store.Any, broken(func(e *store.Event) { e.Type = strings.Repeat("t", store.MaxName+1) })},
+	{"too much data in all", product, store.Any, slices.Repeat([]store.Event{{ID: "e", Type: "t", ContentType: "c", Data: make([]byte, store.MaxData), Time: noon}}, store.MaxAppend/store.MaxData+1)},
 	{"too much data", product, store.Any, broken(func(e *store.Event) { e.Data = make([]byte, store.MaxData+1) })},
 	{"a time out of range", product, store.Any, broken(func(e *store.Event) { e.Time = time.Time{} })},
 	{"a NUL in the metadata", product, store.Any, broken(func(e *store.Event) { e.Metadata.Actor = "\x00" })},
@@ -82,6 +84,19 @@ func limitClauses[Tx any]() []clause[Tx] {
 				if b.Snapshots != nil {
 					_, _, err = b.ReadSnapshot(t.Context(), s, 1, 10)
 					mustInvalid(t, err)
+				}
+			}
+		}},
+		{"an append of MaxAppend bytes is stored whole", func(t *testing.T, b subject[Tx]) {
+			all := events("large", store.MaxAppend/store.MaxData)
+			for i := range all {
+				all[i].Data = bytes.Repeat([]byte{byte(i)}, store.MaxData)
+			}
+			equal(t, "version", mustAppend(t, b, product, store.NoStream, all...), int64(len(all)))
+			for i := range all {
+				got, err := b.Read(t.Context(), product, int64(i), 1)
+				if err != nil || len(got) != 1 || !bytes.Equal(got[0].Data, all[i].Data) {
+					t.Fatalf("read version %d: %d messages, error %v", i+1, len(got), err)
 				}
 			}
 		}},

@@ -100,7 +100,7 @@ func runOn[Tx any](ctx context.Context, p instance, db *database[Tx]) error {
 	commands := product.NewCommands(products)
 	queries := product.NewQueries(db.views, follower, products)
 	health := health[Tx]{time.Now(), db, p.nats, relay, follower}
-	api := product.NewAPI(commands, queries, product.Config{Live: health.live, Ready: health.ready, Passing: db.events.Transient, Logger: log})
+	api := product.NewAPI(commands, queries, product.Config{Live: health.live, Ready: health.ready, Passing: db.events.IsTransient, Logger: log})
 
 	// Relay and follower stop after the server: a request that waits for the read
 	// model still gets its answer. When one of the group fails, all stop.
