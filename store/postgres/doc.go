@@ -10,7 +10,7 @@
 // An append is one round trip and one transaction. Appends of one [Store] that
 // find others under way are combined, and the next statement carries them all;
 // one that finds nobody goes at once. Nobody waits for an open transaction unless
-// it has appended to the same stream.
+// it has appended to the same stream, and then for 30 seconds at most.
 //
 // # The user's transaction
 //
@@ -19,9 +19,9 @@
 // puts a message into the outbox: it appends to the stream of the row's name,
 // expecting [store.Any].
 //
-// An append outside, to a stream that an open transaction of the same goroutine
-// has appended to, waits for that transaction for ever: append through WithTx
-// there.
+// Inside [Store.InTx], an append outside of the transaction, to a stream that it
+// has appended to, fails at once if it has the transaction's context. Otherwise it
+// waits until it fails with a [*store.BusyError]: append through WithTx there.
 //
 // # The order of the log
 //
