@@ -3,7 +3,9 @@ package consume_test
 import (
 	"context"
 	"fmt"
+	"os"
 	"slices"
+	"strconv"
 	"testing"
 	"time"
 
@@ -24,6 +26,14 @@ import (
 
 const upsertSQL = `INSERT INTO %s AS v (id, total, version) VALUES ($1, $2, $3)
 ON CONFLICT (id) DO UPDATE SET total = v.total + excluded.total, version = excluded.version`
+
+// logSize returns EVENTUS_EVENTS, the number of events of a log, or the default.
+func logSize(events int) int {
+	if n, err := strconv.Atoi(os.Getenv("EVENTUS_EVENTS")); err == nil {
+		return n
+	}
+	return events
+}
 
 type rates struct {
 	pool   *pgxpool.Pool
@@ -158,7 +168,7 @@ func reportRatio(b *testing.B, name string, ratios []float64) {
 const batchSize = 256 // the default of Config.BatchSize
 
 func BenchmarkOnBatchOfPipelinedUpserts(b *testing.B) {
-	r := newRates(b, 20_000, 1000)
+	r := newRates(b, logSize(20_000), 1000)
 	var ratios []float64
 	perSecond := 0.0
 	for b.Loop() {
@@ -178,7 +188,7 @@ func BenchmarkOnBatchOfPipelinedUpserts(b *testing.B) {
 }
 
 func BenchmarkOnOfSingleUpserts(b *testing.B) {
-	r := newRates(b, 10_000, 1000)
+	r := newRates(b, logSize(10_000), 1000)
 	var ratios []float64
 	perSecond := 0.0
 	for b.Loop() {

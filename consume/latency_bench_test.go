@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"sync"
 	"testing"
 	"time"
 
@@ -17,79 +18,131 @@ import (
 	rawjetstream "github.com/nats-io/nats.go/jetstream"
 )
 
-// BenchmarkCommitToView measures the time from the return of an append to the
-// view's showing it, at rest: in the process that appends, and in another one,
-// which is another Store value here, woken by JetStream. The limit is one round
-// trip to JetStream and one transaction.
-func BenchmarkCommitToView(b *testing.B) {
-	r := newRates(b, 1000, 1000)
+// followed is a store with a relay to JetStream, a follower in the process that
+// appends, and one in another process, which is another Store value here, woken by
+// JetStream.
+type followed struct {
+	*rates
+	ctx         context.Context
+	js          rawjetstream.JetStream
+	here, there *consume.Follower[pgx.Tx]
+}
+
+func newFollowed(b *testing.B) *followed {
+	b.Helper()
+	f := &followed{rates: newRates(b, 1000, 1000)}
 	nc := natstest.Connect(b)
 	br, err := jetstream.New(b.Context(), nc, jetstream.Config{})
 	if err != nil {
 		b.Fatal(err)
 	}
-	js, err := rawjetstream.New(nc)
+	if f.js, err = rawjetstream.New(nc); err != nil {
+		b.Fatal(err)
+	}
+	other, err := postgres.Open(b.Context(), f.pool, postgres.Config{})
 	if err != nil {
 		b.Fatal(err)
 	}
-	other, err := postgres.Open(b.Context(), r.pool, postgres.Config{})
+	var stop context.CancelFunc
+	f.ctx, stop = context.WithCancel(context.Background())
+	f.here = consume.Follow("here", f.store, consume.Config{}, consume.On(bumps, f.one))
+	f.there = consume.Follow("there", consume.Across(pathless{other}, other), consume.Config{Wake: br}, consume.On(bumps, f.one))
+	var running sync.WaitGroup
+	for _, run := range []func(context.Context) error{outbox.New(f.store, br, outbox.Config{}).Run, f.here.Run, f.there.Run} {
+		running.Go(func() { _ = run(f.ctx) })
+	}
+	b.Cleanup(func() { stop(); running.Wait() })
+	last := f.loaded[len(f.loaded)-1]
+	for f.here.Wait(f.ctx, last.Stream, last.Version) != nil || f.there.Wait(f.ctx, last.Stream, last.Version) != nil {
+	}
+	return f
+}
+
+// append appends one event and returns when.
+func (f *followed) append(b *testing.B, s store.Stream, id string) (committed time.Time) {
+	e, err := bumps.Encode(bumped{1})
 	if err != nil {
-		b.Fatal(err)
+		b.Error(err)
 	}
-	ctx, stop := context.WithCancel(b.Context())
-	defer stop()
-	here := consume.Follow("here", r.store, consume.Config{}, consume.On(bumps, r.one))
-	there := consume.Follow("there", consume.Across(pathless{other}, other), consume.Config{Wake: br}, consume.On(bumps, r.one))
-	for _, run := range []func(context.Context) error{outbox.New(r.store, br, outbox.Config{}).Run, here.Run, there.Run} {
-		go func() { _ = run(ctx) }()
+	e.ID, e.Time = id, time.Now()
+	if _, err := f.store.Append(f.ctx, s, store.Any, []store.Event{e}); err != nil {
+		b.Error(err)
 	}
-	last := r.loaded[len(r.loaded)-1]
-	for here.Wait(ctx, last.Stream, last.Version) != nil || there.Wait(ctx, last.Stream, last.Version) != nil {
-	}
+	return time.Now()
+}
+
+// BenchmarkCommitToView measures the time from the return of an append to the
+// view's showing it, at rest, in both processes. The limit is one round trip to
+// JetStream and one transaction.
+func BenchmarkCommitToView(b *testing.B) {
+	f := newFollowed(b)
 	var local, remote, limit []time.Duration
 	for n := 0; b.Loop(); n++ {
 		s := bumps.Stream(fmt.Sprint("late-", n))
 		for version := int64(1); version <= 2; version++ {
-			e, err := bumps.Encode(bumped{1})
-			if err != nil {
-				b.Fatal(err)
-			}
-			e.ID, e.Time = fmt.Sprint("late-", n, "-", version), time.Now()
 			time.Sleep(50 * time.Millisecond) // at rest: the pollers have slowed down
-			if _, err := r.store.Append(ctx, s, store.Any, []store.Event{e}); err != nil {
+			committed := f.append(b, s, fmt.Sprint("late-", n, "-", version))
+			follower, took := f.here, &local
+			if version == 2 {
+				follower, took = f.there, &remote
+			}
+			if err := follower.Wait(f.ctx, s, version); err != nil {
 				b.Fatal(err)
 			}
-			committed := time.Now()
-			if version == 1 {
-				if err := here.Wait(ctx, s, version); err != nil {
-					b.Fatal(err)
-				}
-				local = append(local, time.Since(committed))
-			} else {
-				if err := there.Wait(ctx, s, version); err != nil {
-					b.Fatal(err)
-				}
-				remote = append(remote, time.Since(committed))
-			}
+			*took = append(*took, time.Since(committed))
 		}
 		started := time.Now()
-		if _, err := js.Publish(ctx, "eventus.none.0", []byte("x")); err != nil {
+		if _, err := f.js.Publish(f.ctx, "eventus.none.0", []byte("x")); err != nil {
 			b.Fatal(err)
 		}
-		if err := pgx.BeginFunc(ctx, r.pool, func(tx pgx.Tx) error {
-			_, err := tx.Exec(ctx, r.bare, s.ID, 1, 1)
+		if err := pgx.BeginFunc(f.ctx, f.pool, func(tx pgx.Tx) error {
+			_, err := tx.Exec(f.ctx, f.bare, s.ID, 1, 1)
 			return err
 		}); err != nil {
 			b.Fatal(err)
 		}
 		limit = append(limit, time.Since(started))
 	}
-	median := func(d []time.Duration) float64 { slices.Sort(d); return d[len(d)/2].Seconds() * 1e3 }
-	b.ReportMetric(median(limit), "limit-ms")
-	b.ReportMetric(median(local), "here-ms")
-	b.ReportMetric(median(remote), "there-ms")
-	b.ReportMetric(median(local)/median(limit), "here/limit")
-	b.ReportMetric(median(remote)/median(limit), "there/limit")
+	b.ReportMetric(quantile(limit, 0.5), "limit-ms")
+	b.ReportMetric(quantile(local, 0.5), "here-ms")
+	b.ReportMetric(quantile(remote, 0.5), "there-ms")
+	b.ReportMetric(quantile(local, 0.5)/quantile(limit, 0.5), "here/limit")
+	b.ReportMetric(quantile(remote, 0.5)/quantile(limit, 0.5), "there/limit")
+	b.ReportMetric(0, "ns/op")
+}
+
+// quantile returns a quantile in milliseconds.
+func quantile(d []time.Duration, q float64) float64 {
+	slices.Sort(d)
+	return d[int(q*float64(len(d)-1))].Seconds() * 1e3
+}
+
+// BenchmarkCommitToViewAt500 measures the same in the process that appends, while
+// 500 events a second are appended to 100 streams.
+func BenchmarkCommitToViewAt500(b *testing.B) {
+	f := newFollowed(b)
+	var mu sync.Mutex
+	var took []time.Duration
+	var waiting sync.WaitGroup
+	pace := time.NewTicker(time.Second / 500)
+	defer pace.Stop()
+	for n := 0; b.Loop(); n++ {
+		<-pace.C
+		s, version := bumps.Stream(fmt.Sprint("busy-", n%100)), int64(n/100+1)
+		waiting.Go(func() {
+			committed := f.append(b, s, fmt.Sprint("busy-", n))
+			if err := f.here.Wait(f.ctx, s, version); err != nil {
+				b.Error(err)
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			took = append(took, time.Since(committed))
+		})
+	}
+	waiting.Wait()
+	b.ReportMetric(quantile(took, 0.5), "p50-ms")
+	b.ReportMetric(quantile(took, 0.99), "p99-ms")
+	b.ReportMetric(quantile(took, 0.99)/quantile(took, 0.5), "p99/p50")
 	b.ReportMetric(0, "ns/op")
 }
 
