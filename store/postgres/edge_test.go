@@ -163,32 +163,42 @@ func TestSynchronousCommitThatIsTurnedOffLater(t *testing.T) {
 	s := openStore(t, pool)
 	execAll(t, pool, "CREATE TABLE marks (n integer); ALTER DATABASE postgres SET synchronous_commit = off")
 	pool.Reset()
-	for _, n := range []int{1, 3} { // through each of the functions
-		appendTo(t, s, "a", n)
-	}
-	var callers sync.WaitGroup
-	for i := range 20 {
-		callers.Go(func() {
-			if _, err := s.Append(t.Context(), streamOf(fmt.Sprint(i)), store.NoStream, events(2)); err != nil {
-				t.Error(err)
+	stored, marks := 0, 0
+	for name, act := range map[string]func(){
+		"one event": func() { appendTo(t, s, "a", 1); stored++ },
+		"several":   func() { appendTo(t, s, "a", 3); stored += 3 },
+		"a transaction": func() {
+			marks++
+			inTx(t, s, func(ctx context.Context, tx pgx.Tx) error {
+				_, err := tx.Exec(ctx, "INSERT INTO marks VALUES (1)")
+				return err
+			})
+		},
+		"many callers": func() {
+			var callers sync.WaitGroup
+			for i := range 20 {
+				callers.Go(func() {
+					if _, err := s.Append(t.Context(), streamOf(fmt.Sprint(i)), store.NoStream, events(2)); err != nil {
+						t.Error(err)
+					}
+				})
 			}
-		})
-	}
-	callers.Wait()
-	inTx(t, s, func(ctx context.Context, tx pgx.Tx) error {
-		_, err := tx.Exec(ctx, "INSERT INTO marks VALUES (1)")
-		return err
-	})
-	if err := server.Restart(pgtest.Immediate); err != nil {
-		t.Fatal(err)
-	}
-	pool.Reset()
-	var stored, marks int
-	if err := pool.QueryRow(t.Context(), "SELECT (SELECT count(*) FROM event_store), (SELECT count(*) FROM marks)").Scan(&stored, &marks); err != nil {
-		t.Fatal(err)
-	}
-	if stored != 44 || marks != 1 {
-		t.Errorf("after the crash: %d events and %d marks, want 44 and 1", stored, marks)
+			callers.Wait()
+			stored += 40
+		},
+	} {
+		act()
+		if err := server.Restart(pgtest.Immediate); err != nil {
+			t.Fatal(err)
+		}
+		pool.Reset()
+		var haveEvents, haveMarks int
+		if err := pool.QueryRow(t.Context(), "SELECT (SELECT count(*) FROM event_store), (SELECT count(*) FROM marks)").Scan(&haveEvents, &haveMarks); err != nil {
+			t.Fatal(err)
+		}
+		if haveEvents != stored || haveMarks != marks {
+			t.Fatalf("%s: after the crash: %d events and %d marks, want %d and %d", name, haveEvents, haveMarks, stored, marks)
+		}
 	}
 }
 
