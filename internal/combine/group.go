@@ -1,6 +1,11 @@
 package combine
 
-import "github.com/eventus-go/eventus/store"
+import (
+	"bytes"
+	"maps"
+
+	"github.com/eventus-go/eventus/store"
+)
 
 // Group is what a write appends to one stream.
 type Group struct {
@@ -41,14 +46,14 @@ func (g *Group) Written() bool {
 // written as one, and within the limits. An append that is alone may exceed them.
 func (l *lane) group(maxEvents, maxBytes int) *Group {
 	g := &Group{Stream: l.stream, lane: l}
-	bytes := 0
+	size := 0
 	for {
 		p := l.pop(func(p *pending) bool {
 			if len(g.appends) == 0 {
 				return true
 			}
 			return !p.alone && !g.appends[0].alone && g.continues(p) &&
-				len(g.Events)+len(p.events) <= maxEvents && bytes+p.bytes <= maxBytes
+				len(g.Events)+len(p.events) <= maxEvents && size+p.bytes <= maxBytes
 		})
 		if p == nil {
 			break
@@ -60,12 +65,27 @@ func (l *lane) group(maxEvents, maxBytes int) *Group {
 		}
 		p.taken = true
 		g.appends = append(g.appends, p)
-		bytes += p.bytes
+		size += p.bytes
 	}
 	if len(g.appends) == 0 {
 		return nil
 	}
 	return g
+}
+
+// copy makes the group's events its own.
+func (g *Group) copy() {
+	events := make([]store.Event, 0, len(g.Events))
+	for _, e := range g.Events {
+		e.Data = bytes.Clone(e.Data)
+		e.Metadata.Fields = maps.Clone(e.Metadata.Fields)
+		events = append(events, e)
+	}
+	g.Events = events
+	for _, p := range g.appends {
+		n := len(p.events)
+		p.events, events = events[:n:n], events[n:]
+	}
 }
 
 // continues reports whether an append expects what those before it make.

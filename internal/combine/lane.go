@@ -1,7 +1,9 @@
 package combine
 
 import (
+	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/eventus-go/eventus/store"
@@ -26,6 +28,18 @@ type pending struct {
 func (p *pending) settle(version int64, err error) {
 	p.version, p.err = version, err
 	close(p.done)
+}
+
+// result returns what the caller gets. An error that the end of ctx has caused says
+// how ctx ended.
+func (p *pending) result(ctx context.Context) (int64, error) {
+	switch {
+	case p.err == errLeft:
+		return 0, ctx.Err()
+	case errors.Is(p.err, context.Canceled) && ctx.Err() != nil && !errors.Is(p.err, ctx.Err()):
+		return 0, fmt.Errorf("%w: %w", ctx.Err(), p.err)
+	}
+	return p.version, p.err
 }
 
 // errLeft is the result of an append whose caller has gone while it was tried,
@@ -111,7 +125,8 @@ func (l *lane) lose(g *Group, version int64) {
 	kept := l.waiting[:0]
 	for _, p := range l.waiting {
 		at := int64(p.expected)
-		if at < base || at >= version || g.Events[at-base].ID == p.events[0].ID {
+		// The events of a caller that has gone are not looked at.
+		if p.left || at < base || at >= version || g.Events[at-base].ID == p.events[0].ID {
 			kept = append(kept, p)
 			continue
 		}

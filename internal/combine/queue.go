@@ -78,7 +78,7 @@ func (q *Queue) Append(ctx context.Context, stream store.Stream, expected store.
 	}
 	select {
 	case <-p.done:
-		return p.version, p.err
+		return p.result(ctx)
 	case <-ctx.Done():
 	}
 	if q.leave(p) {
@@ -88,10 +88,7 @@ func (q *Queue) Append(ctx context.Context, stream store.Stream, expected store.
 	defer timer.Stop()
 	select {
 	case <-p.done:
-		if p.err == errLeft {
-			return 0, ctx.Err()
-		}
-		return p.version, p.err
+		return p.result(ctx)
 	case <-timer.C:
 		return 0, fmt.Errorf("%w: %w", store.ErrOutcomeUnknown, ctx.Err())
 	}
@@ -149,8 +146,8 @@ func (q *Queue) lead(ctx context.Context, own *pending) {
 		q.end() // the next caller's right to write does not end with ctx
 		return
 	}
-	groups := q.take()
-	if len(groups) != 1 || len(groups[0].appends) != 1 || groups[0].appends[0] != own {
+	groups, alone := q.take(own)
+	if !alone {
 		go q.run(leave, groups)
 		return
 	}
@@ -196,7 +193,8 @@ func (q *Queue) startNext() {
 				q.end()
 				return
 			}
-			q.run(leave, q.take())
+			groups, _ := q.take(nil)
+			q.run(leave, groups)
 		}()
 	}
 }

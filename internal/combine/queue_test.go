@@ -631,3 +631,61 @@ func TestRandomCallers(t *testing.T) {
 		})
 	}
 }
+
+// A caller that has gone may change its events, whatever becomes of the write.
+func TestACallerThatHasGoneOwnsItsEvents(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		table, gate := newTable(), make(gate)
+		table.before = func(ctx context.Context, n int) error {
+			if n == 1 {
+				return gate.wait(ctx)
+			}
+			time.Sleep(2 * grace)
+			return nil
+		}
+		q := table.queue()
+		start(t.Context(), q, "z", 0, "z")
+		gone := make([]chan error, 3)
+		ctx, cancel := context.WithCancel(t.Context())
+		events := make([][]store.Event, len(gone))
+		for i := range gone {
+			gone[i], events[i] = make(chan error, 1), eventsOf(fmt.Sprint("a", i))
+			go func() {
+				_, err := q.Append(ctx, stream(fmt.Sprint("a", i)), store.NoStream, events[i])
+				gone[i] <- err
+			}()
+			synctest.Wait()
+		}
+		close(gate)
+		synctest.Wait()
+		cancel()
+		for i := range gone {
+			if err := <-gone[i]; !errors.Is(err, store.ErrOutcomeUnknown) {
+				t.Errorf("append %d: got error %v", i, err)
+			}
+			events[i][0].ID = "changed"
+		}
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		table.mu.Lock()
+		defer table.mu.Unlock()
+		for i := range gone {
+			id := fmt.Sprint("a", i)
+			if have := table.streams[stream(id)]; !slices.Equal(have, []string{id}) {
+				t.Errorf("stored: %v, want %s", have, id)
+			}
+		}
+	})
+}
+
+func TestAnErrorSaysHowTheContextEnded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		table, gate := firstWaits()
+		defer close(gate)
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		if r := <-start(ctx, table.queue(), "a", 0, "1"); !errors.Is(r.err, context.DeadlineExceeded) || !errors.Is(r.err, store.ErrOutcomeUnknown) {
+			t.Errorf("got %+v", r)
+		}
+	})
+}

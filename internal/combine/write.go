@@ -22,11 +22,12 @@ func (q *Queue) makeReady(l *lane) {
 	q.bytes += l.bytes
 }
 
-// take takes out what the next write is of.
-func (q *Queue) take() []*Group {
+// take takes out what the next write is of, and reports whether that is own alone.
+// Events of a write that is not are copied, while their callers are still there: a
+// caller that gives up waiting may change its events under the write.
+func (q *Queue) take(own *pending) (groups []*Group, alone bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	var groups []*Group
 	events, bytes := 0, 0
 	for len(q.ready) > 0 && len(groups) < q.cfg.MaxStreams {
 		l := q.ready[0]
@@ -48,7 +49,13 @@ func (q *Queue) take() []*Group {
 		events += len(g.Events)
 		bytes += waited - l.bytes
 	}
-	return groups
+	if len(groups) == 1 && len(groups[0].appends) == 1 && groups[0].appends[0] == own {
+		return groups, true
+	}
+	for _, g := range groups {
+		g.copy()
+	}
+	return groups, false
 }
 
 // write writes groups and settles their appends. What the server refuses is cut
