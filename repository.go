@@ -121,7 +121,7 @@ func (r *Repository[A]) append(ctx context.Context, s store.Stream, expected sto
 		return err
 	})
 	if err != nil && !errors.Is(err, ErrConflict) {
-		return 0, unknown // whatever became of the repetitions
+		return 0, fmt.Errorf("%w; repeated for %v: %v", unknown, repeatTime, err)
 	}
 	return version, err
 }

@@ -127,7 +127,7 @@ func TestARefusedMessageIsTriedAgainAtTheStart(t *testing.T) {
 // Whatever is refused for how long: a stream goes on where it stopped, in order,
 // and the others never notice.
 func TestOrderHoldsThroughRefusals(t *testing.T) {
-	cfg := outbox.Config{BatchSize: 3, MaxPollInterval: time.Minute} // the store tells of its appends
+	cfg := outbox.Config{BatchSize: 3, MaxPollInterval: time.Minute} // the store wakes the relay
 	for seed := range uint64(20) {
 		synctest.Test(t, func(t *testing.T) {
 			random, wireRandom := rand.New(rand.NewPCG(seed, 1)), rand.New(rand.NewPCG(seed, 2))

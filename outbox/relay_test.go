@@ -145,7 +145,7 @@ func TestAnAppendOfThisProcessIsPublishedAtOnce(t *testing.T) {
 	})
 }
 
-// unwatched hides that the store tells of its appends, as one in another
+// unwatched hides that the store wakes the relay, as one in another
 // process does.
 type unwatched struct{ store.Outbox }
 

@@ -76,8 +76,8 @@ type Published struct {
 	// Time is when that message was confirmed. Zero asks MarkPublished for the time
 	// of the store's clock.
 	Time time.Time
-	// Floor is the position from which on messages are to be published again,
-	// because the broker has lost them. 0 when there are none.
+	// Floor is the first position to publish again, because the broker has lost
+	// what lies there and behind. 0 when it has lost nothing.
 	Floor int64
 	// Checkpoints are earlier messages of the place, the oldest first. To
 	// MarkPublished nil means that those which are kept stay.

@@ -131,7 +131,7 @@ SELECT coalesce(max(e.position), 0), coalesce(pg_sequence_last_value(pg_get_seri
 FROM {schema}.event_store AS e`
 
 // checkSequence refuses a store whose next positions would not be new. A reader
-// who has passed a position never looks at it again.
+// never goes back to a position that it has passed.
 func checkSequence(ctx context.Context, pool *pgxpool.Pool, schema string) error {
 	table := pgx.Identifier{schema, "event_store"}.Sanitize()
 	var last, drawn int64

@@ -28,7 +28,7 @@ var (
 //
 // An append that returns a [*store.ConflictError], or any other error but a lost
 // connection, has written nothing, and tx can be used further. [Store.Watch] does
-// not tell of appends in tx, since only the caller knows when it commits.
+// not report appends in tx, since only the caller knows when it commits.
 //
 // From an append to its end, tx makes other appenders of the stream wait, and
 // readers of the log stop before its positions: commit soon. Transactions that

@@ -28,7 +28,7 @@ var (
 // An append that returns a [*store.ConflictError], or any other error, has
 // written nothing, and tx can be used further, unless SQLite has rolled all of tx
 // back, as it does when the disk is full. The error then says so, and tx refuses
-// further statements ([sql.ErrTxDone]). [Store.Watch] does not tell of
+// further statements ([sql.ErrTxDone]). [Store.Watch] does not report
 // appends in tx, since only the caller knows when it commits.
 //
 // A transaction of the caller's own is a writer that the store does not know:
