@@ -85,11 +85,11 @@ func TestALostRaceInAHandlerIsNoPoison(t *testing.T) {
 }
 
 // TestAStatementTimeoutIsNoPoison locks the table of the read model while
-// statements may take no longer than a moment.
+// the follower's statements may take no longer than a moment.
 func TestAStatementTimeoutIsNoPoison(t *testing.T) {
 	t.Parallel()
 	pool := pgtest.Pool(t)
-	onPool(t, pool)
+	patient := onPool(t, pool)
 	cfg := pool.Config().Copy()
 	cfg.ConnConfig.RuntimeParams["statement_timeout"] = "50ms"
 	hurried, err := pgxpool.NewWithConfig(t.Context(), cfg)
@@ -111,10 +111,10 @@ func TestAStatementTimeoutIsNoPoison(t *testing.T) {
 		return nil
 	}}))
 	for i := range 5 {
-		add(t, r, fmt.Sprint("s", i), 2)
+		add(t, patient, fmt.Sprint("s", i), 2)
 	}
 	await(t, "each stream has been tried often", func() bool { return tries.Load() > 60 })
-	for id, p := range parkedOf(t, r, "view") {
+	for id, p := range parkedOf(t, patient, "view") {
 		if p.Reason != store.Waiting || p.Attempts != 0 {
 			t.Errorf("%s is parked: %+v", id, p)
 		}
@@ -122,7 +122,7 @@ func TestAStatementTimeoutIsNoPoison(t *testing.T) {
 	if err := tx.Rollback(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	awaitExact(t, r, "view", r)
+	awaitExact(t, patient, "view", patient)
 }
 
 // TestHandlersThatUseUpThePool has as many followers as the pool has

@@ -19,7 +19,7 @@ func startContainer() found {
 		return found{}
 	}
 	container, err := postgres.Run(ctx, image, postgres.BasicWaitStrategies(),
-		testcontainers.WithCmdArgs("-c", "fsync=off", "-c", "max_connections="+maxConnections))
+		testcontainers.WithCmdArgs("-c", "fsync=off", "-c", "eventus.throwaway=on", "-c", "max_connections="+maxConnections))
 	if err != nil {
 		return found{err: fmt.Errorf("run %s by Docker, or set EVENTUS_TEST_POSTGRES to the URL of a server: %w", image, err)}
 	}

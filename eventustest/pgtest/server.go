@@ -208,6 +208,7 @@ func (s *Server) settings() []string {
 	if !s.opts.Fsync {
 		settings["fsync"] = "off"
 		settings["full_page_writes"] = "off"
+		settings["eventus.throwaway"] = "on"
 	}
 	maps.Copy(settings, s.opts.Settings)
 	args := []string{"-D", s.data()}

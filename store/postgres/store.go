@@ -35,7 +35,8 @@ type Config struct {
 	// mostly public.
 	Schema string
 	// Logger gets what an operator should know and the store cannot refuse: a server
-	// with fsync off. The default is slog.Default at Warn and above.
+	// with fsync off, unless its setting eventus.throwaway is on, which says that the
+	// data is for tests. The default is slog.Default at Warn and above.
 	Logger *slog.Logger
 }
 
@@ -80,8 +81,9 @@ func Open(ctx context.Context, pool *pgxpool.Pool, config Config) (*Store, error
 	if err := checkSequence(ctx, pool, schema); err != nil {
 		return nil, err
 	}
-	if server.fsync == "off" {
-		quiet.Logger(config.Logger).Warn("the server runs with fsync off: a crash of its machine can lose acknowledged events and damage the database; set fsync to on, unless the data is for tests")
+	if server.careless {
+		quiet.Logger(config.Logger).Warn("the server runs with fsync off: a crash of its machine can lose acknowledged events and damage the database; " +
+			"set fsync to on, or set eventus.throwaway to on in its configuration if the data is for tests")
 	}
 	s := &Store{
 		pool:       pool,
@@ -102,7 +104,8 @@ const oldest = 15
 
 const checkSQL = `
 SELECT current_setting('server_version_num')::int / 10000, current_setting('server_encoding'), pg_is_in_recovery(),
-	current_setting('synchronous_commit'), current_setting('fsync'), coalesce(s.name, ''), coalesce(n.oid, 0)::int8
+	current_setting('synchronous_commit'),
+	current_setting('fsync') = 'off' AND coalesce(current_setting('eventus.throwaway', true), '') <> 'on', coalesce(s.name, ''), coalesce(n.oid, 0)::int8
 FROM (SELECT coalesce(nullif($1::text, '')::name, current_schema()) AS name) AS s -- a name has 63 bytes at most
 LEFT JOIN pg_catalog.pg_namespace AS n ON n.nspname = s.name`
 
@@ -112,14 +115,14 @@ type server struct {
 	encoding  string
 	standby   bool
 	commit    string // synchronous_commit
-	fsync     string
+	careless  bool   // fsync is off, and nobody has said that the data is for tests
 	schema    string // of the store's tables
 	schemaOID int64  // 0 while there is no such schema
 }
 
 // check looks at the server.
 func check(ctx context.Context, pool *pgxpool.Pool, config Config) (s server, err error) {
-	err = pool.QueryRow(ctx, checkSQL, config.Schema).Scan(&s.version, &s.encoding, &s.standby, &s.commit, &s.fsync, &s.schema, &s.schemaOID)
+	err = pool.QueryRow(ctx, checkSQL, config.Schema).Scan(&s.version, &s.encoding, &s.standby, &s.commit, &s.careless, &s.schema, &s.schemaOID)
 	if err != nil {
 		return s, fmt.Errorf("ask PostgreSQL for its version: %w", connectCure(err))
 	}
