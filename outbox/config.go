@@ -21,9 +21,10 @@ type Config struct {
 	// is told so before it has published anything. Other categories are claimed
 	// before their first message is published. Default none.
 	Categories []string
-	// BatchSize is how many messages are read and published at a time. Three
-	// batches are in memory at most: one is read, one published, one marked.
-	// Default 512.
+	// BatchSize is how many messages are read and published at a time, at most. A
+	// relay that has many to publish goes from 256 up to BatchSize, and down again
+	// when they are so large that a batch exceeds about 4 MiB. Three batches are in
+	// memory at most: one is read, one published, one marked. Default 2048.
 	BatchSize int
 	// MaxPollInterval is the longest pause between two looks at an empty outbox.
 	// An append of this process is seen at once where the store is a
@@ -58,7 +59,7 @@ func (c Config) withDefaults() Config {
 			panic(fmt.Sprintf("outbox: Config.Categories: %v", err))
 		}
 	}
-	c.BatchSize = cmp.Or(c.BatchSize, 512)
+	c.BatchSize = cmp.Or(c.BatchSize, 2048)
 	c.MaxPollInterval = cmp.Or(c.MaxPollInterval, 500*time.Millisecond)
 	c.LeaseDuration = cmp.Or(c.LeaseDuration, 5*time.Second)
 	c.AuditInterval = cmp.Or(c.AuditInterval, time.Minute)

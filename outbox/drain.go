@@ -19,12 +19,34 @@ type look struct {
 }
 
 func (r *Relay) look(ctx context.Context, after int64) *look {
-	l := &look{done: make(chan struct{})}
+	l, limit := &look{done: make(chan struct{})}, r.pageSize
 	go func() {
 		defer close(l.done)
-		l.page, l.next, l.err = r.outbox.Unpublished(ctx, after, r.cfg.BatchSize)
+		l.page, l.next, l.err = r.outbox.Unpublished(ctx, after, limit)
 	}()
 	return l
+}
+
+const (
+	firstPageSize = 256
+	// pageBytes keeps database and broker busy, and is little in memory.
+	pageBytes = 4 << 20
+	// headerBytes is about what a message has besides its data.
+	headerBytes = 512
+)
+
+// resize sets the size of the next page after a full one: twice as many messages,
+// unless they are so large that pageBytes holds fewer.
+func (r *Relay) resize(page []store.Outgoing) {
+	if len(page) < r.pageSize {
+		return
+	}
+	bytes := 0
+	for i := range page {
+		bytes += headerBytes + len(page[i].Data)
+	}
+	fitting := max(1, pageBytes*len(page)/bytes)
+	r.pageSize = min(2*r.pageSize, fitting, r.cfg.BatchSize)
 }
 
 // marking is a page whose confirmed messages are being marked.
@@ -59,6 +81,7 @@ func (r *Relay) drain(ctx context.Context) (published int, err error) {
 				return published, firstError(r.settle(marks), err)
 			}
 		}
+		r.resize(page)
 		ahead = r.look(ctx, next)
 		confirmed, refused, publishErr := r.publish(ctx, without(page, blocked))
 		published += len(confirmed)

@@ -30,6 +30,7 @@ type Relay struct {
 	// The rest is Run's, but for state.
 	history   string // of the store; empty until it is known, or where it has none
 	after     int64  // everything up to here was marked, or waits
+	pageSize  int    // how many messages are read at a time
 	claimed   map[string]bool
 	known     map[string]bool // categories that were claimed and compared
 	places    map[string]*store.Published
@@ -52,6 +53,7 @@ func New(from store.Outbox, to broker.Publisher, cfg Config) *Relay {
 		panic("outbox: a relay needs an outbox and a publisher; one of them is nil")
 	}
 	r := &Relay{outbox: from, publisher: to, cfg: cfg.withDefaults()}
+	r.pageSize = min(firstPageSize, r.cfg.BatchSize)
 	if leases, ok := from.(store.Leases); ok {
 		r.lease = newLease(leases, r.cfg.LeaseDuration)
 	}

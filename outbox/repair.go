@@ -56,7 +56,7 @@ func (r *repair) run(ctx context.Context) error {
 		if !held {
 			return errStandby // the relay that has it compares for itself
 		}
-		page, err := r.log.ReadAll(ctx, after, r.cfg.BatchSize)
+		page, err := r.log.ReadAll(ctx, after, r.pageSize)
 		if err != nil {
 			return err
 		}

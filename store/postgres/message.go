@@ -34,19 +34,19 @@ func scanMessage(rows pgx.Rows, m *store.Message, more ...any) error {
 }
 
 // scanMessages reads a page of messages and closes rows. It takes the error of
-// the query as well, for calls in one line.
-func scanMessages(rows pgx.Rows, err error) ([]store.Message, error) {
+// the query as well.
+func scanMessages(limit int, rows pgx.Rows, err error) ([]store.Message, error) {
 	if err != nil {
 		return nil, err
 	}
 	defer rows.Close()
 	var page []store.Message
+	scan := newPageScanner(rows)
 	for rows.Next() {
-		var m store.Message
-		if err := scanMessage(rows, &m); err != nil {
+		page = more(page, limit)
+		if err := scan.next(&page[len(page)-1]); err != nil {
 			return nil, err
 		}
-		page = append(page, m)
 	}
 	return page, rows.Err()
 }

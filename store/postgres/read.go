@@ -24,7 +24,8 @@ func (s *Store) read(ctx context.Context, db querier, stream store.Stream, after
 	if err := stream.Check(); err != nil {
 		return nil, err
 	}
-	page, err := scanMessages(db.Query(ctx, s.statements.read, stream.Category, stream.ID, after, max(limit, 0)))
+	rows, err := db.Query(ctx, s.statements.read, stream.Category, stream.ID, after, max(limit, 0))
+	page, err := scanMessages(limit, rows, err)
 	if err != nil {
 		return nil, fmt.Errorf("read %s: %w", stream, err)
 	}
@@ -45,7 +46,8 @@ func (s *Store) ReadAll(ctx context.Context, after int64, limit int) ([]store.Me
 	after = max(after, 0)
 	for {
 		settled := s.head.settledUpTo() // before the snapshot of the page is taken
-		page, err := scanMessages(s.pool.Query(ctx, s.statements.readAll, after, max(limit, 0)))
+		rows, err := s.pool.Query(ctx, s.statements.readAll, after, max(limit, 0))
+		page, err := scanMessages(limit, rows, err)
 		if err != nil {
 			return nil, fmt.Errorf("read the log after %d: %w", after, err)
 		}

@@ -38,7 +38,8 @@ func (s *Store) readSnapshot(ctx context.Context, db querier, stream store.Strea
 	if err := stream.Check(); err != nil {
 		return store.Snapshot{}, nil, err
 	}
-	messages, err := scanMessages(db.Query(ctx, s.statements.readSnapshot, stream.Category, stream.ID, int64(schema), max(limit, 0)))
+	rows, err := db.Query(ctx, s.statements.readSnapshot, stream.Category, stream.ID, int64(schema), max(limit, 0))
+	messages, err := scanMessages(limit, rows, err)
 	if err != nil {
 		return store.Snapshot{}, nil, fmt.Errorf("read snapshot of %s: %w", stream, err)
 	}
