@@ -66,12 +66,14 @@ type Follower[Tx any] struct {
 
 	running sync.Mutex // held by Run
 
-	mu      sync.Mutex
-	moved   chan struct{}   // closed when a segment of this member has moved
-	moves   int64           // counts those of this process's segments
-	here    map[int]reached // by segment, those that this process works on
-	unknown map[string]bool // types of foreign events that were told of
-	turned  time.Time       // when Run last began to look at the consumer's rows
+	mu    sync.Mutex
+	moved chan struct{}   // closed when a segment of this member has moved
+	moves int64           // counts those of this process's segments
+	here  map[int]reached // by segment, those that this process works on
+	// expected are the calls of Wait under way.
+	expected map[*expectation]struct{}
+	unknown  map[string]bool // types of foreign events that were told of
+	turned   time.Time       // when Run last began to look at the consumer's rows
 }
 
 // Follow returns a follower of the log of db: the consumer of that name.

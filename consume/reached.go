@@ -59,3 +59,63 @@ func (f *Follower[Tx]) progressed() <-chan struct{} {
 	defer f.mu.Unlock()
 	return f.moved
 }
+
+// expectation is a call of Wait for the version of a stream.
+type expectation struct {
+	stream  store.Stream
+	version int64
+	met     chan struct{} // closed when this process has handled it
+}
+
+// expect returns an expectation, which unexpect takes back.
+func (f *Follower[Tx]) expect(s store.Stream, version int64) *expectation {
+	e := &expectation{s, version, make(chan struct{})}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.expected == nil {
+		f.expected = make(map[*expectation]struct{})
+	}
+	f.expected[e] = struct{}{}
+	return e
+}
+
+func (f *Follower[Tx]) unexpect(e *expectation) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	delete(f.expected, e)
+}
+
+// worksOn reports whether this process works on the segment of a stream, and no
+// stream of it is parked.
+func (f *Follower[Tx]) worksOn(s store.Stream) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for segment, r := range f.here {
+		if segmentOf(hash(s), r.segments) == segment {
+			return !r.parked
+		}
+	}
+	return false
+}
+
+// handled meets the expectations of messages that were handled. With a message
+// all those before it in its stream are.
+func (f *Follower[Tx]) handled(items []item[Tx], parked map[store.Stream]bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if len(f.expected) == 0 {
+		return
+	}
+	versions := make(map[store.Stream]int64, len(items))
+	for i := range items {
+		if it := &items[i]; !parked[it.Stream] {
+			versions[it.Stream] = it.Version
+		}
+	}
+	for e := range f.expected {
+		if versions[e.stream] >= e.version {
+			close(e.met)
+			delete(f.expected, e)
+		}
+	}
+}

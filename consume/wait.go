@@ -31,11 +31,28 @@ func (f *Follower[Tx]) Wait(ctx context.Context, stream store.Stream, version in
 	return wait(ctx, f.db, f.id, stream, version, f)
 }
 
-const longestWaitPoll = 50 * time.Millisecond
+const (
+	longestWaitPoll = 50 * time.Millisecond
+	// patience is how long Wait leaves the database to the handlers of this process
+	// before it looks there itself.
+	patience = 4 * time.Millisecond
+)
 
 func wait[Tx any](ctx context.Context, db Database[Tx], id store.ConsumerID, stream store.Stream, version int64, f *Follower[Tx]) error {
 	comes := f.db != nil // a consumer that does not exist yet is made by the follower
 	began := f.lastMove()
+	expected := f.expect(stream, version)
+	defer f.unexpect(expected)
+	if f.worksOn(stream) {
+		timer := time.NewTimer(patience)
+		defer timer.Stop()
+		select {
+		case <-ctx.Done(): // the database says what there is to say
+		case <-expected.met:
+			return nil
+		case <-timer.C:
+		}
+	}
 	var position int64 // of the event
 	for poll := firstPoll; ; poll = min(2*poll, longestWaitPoll) {
 		moved := f.progressed() // before the look, so that no move falls between
@@ -65,6 +82,9 @@ func wait[Tx any](ctx context.Context, db Database[Tx], id store.ConsumerID, str
 		case <-ctx.Done():
 			timer.Stop()
 			return fmt.Errorf("wait for %s version %d at consumer %s: %w", stream, version, id.Name, ctx.Err())
+		case <-expected.met:
+			timer.Stop()
+			return nil
 		case <-moved:
 		case <-timer.C:
 		}

@@ -155,6 +155,7 @@ func (w *worker[Tx]) attempt(work context.Context, chunk []item[Tx], lookForPark
 	if err != nil {
 		return 0, err
 	}
+	w.handled(chunk[:through], parked)
 	w.logHandled(chunk[:through], parked)
 	return through, nil
 }
