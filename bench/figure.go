@@ -40,6 +40,7 @@ type figure struct {
 	latency bool    // the values are times, so that less is better
 	ofLimit float64 // the goal of the ratio of ours to the limit; 0 is none
 	ofPeer  float64 // the same to the best peer
+	goal    float64 // the goal of the value of ours
 	open    func(ctx context.Context, l *lab) ([]contender, error)
 }
 
@@ -55,8 +56,6 @@ type comparison struct {
 	ratio quartiles
 	goal  float64 // 0 is none
 }
-
-func (c comparison) missed() bool { return c.ratio.median < c.goal }
 
 // result is a figure that was run, or the error that ended it.
 type result struct {

@@ -8,7 +8,6 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
-	"sync"
 
 	"github.com/eventus-go/eventus/eventustest/pgtest"
 	"github.com/eventus-go/eventus/infra/natsd"
@@ -30,9 +29,9 @@ var settings = map[string]string{
 // the PostgreSQL server, which all figures share, at the end of the program.
 type lab struct {
 	dir     string
-	grown   int // events of a large log
-	long    int // events of a long stream
-	server  func() (*pgtest.Server, error)
+	grown   int            // events of a large log
+	long    int            // events of a long stream
+	server  *pgtest.Server // nil until a figure asks for a database
 	made    int
 	closers []func() error
 }
@@ -42,16 +41,14 @@ func newLab(grown, long int) (*lab, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &lab{dir: dir, grown: grown, long: long, server: sync.OnceValues(func() (*pgtest.Server, error) {
-		return pgtest.New(pgtest.Options{Fsync: true, Settings: settings})
-	})}, nil
+	return &lab{dir: dir, grown: grown, long: long}, nil
 }
 
 // close ends the server if there is one.
 func (l *lab) close() error {
 	err := os.RemoveAll(l.dir)
-	if server, failed := l.server(); failed == nil {
-		err = errors.Join(err, server.Remove())
+	if l.server != nil {
+		err = errors.Join(err, l.server.Remove())
 	}
 	return err
 }
@@ -68,6 +65,19 @@ func (l *lab) clear() {
 	l.closers = nil
 }
 
+// background runs f until the end of the figure, and returns where its error
+// comes if it ends before.
+func (l *lab) background(ctx context.Context, f func(context.Context) error) <-chan error {
+	ctx, stop := context.WithCancel(ctx)
+	ended := make(chan error, 1)
+	go func() {
+		ended <- f(ctx)
+		close(ended)
+	}()
+	l.atEnd(func() error { stop(); return <-ended })
+	return ended
+}
+
 // name returns a name that is new in this run.
 func (l *lab) name() string {
 	l.made++
@@ -76,18 +86,20 @@ func (l *lab) name() string {
 
 // database returns the URL of a new, empty database.
 func (l *lab) database(ctx context.Context) (string, error) {
-	server, err := l.server()
-	if err != nil {
-		return "", err
+	if l.server == nil {
+		var err error
+		if l.server, err = pgtest.New(pgtest.Options{Fsync: true, Settings: settings}); err != nil {
+			return "", err
+		}
 	}
 	name := l.name()
-	if err := execute(ctx, server.URL(), "CREATE DATABASE "+name); err != nil {
+	if err := execute(ctx, l.server.URL(), "CREATE DATABASE "+name); err != nil {
 		return "", err
 	}
 	l.atEnd(func() error {
-		return execute(context.WithoutCancel(ctx), server.URL(), "DROP DATABASE "+name+" WITH (FORCE)")
+		return execute(context.WithoutCancel(ctx), l.server.URL(), "DROP DATABASE "+name+" WITH (FORCE)")
 	})
-	u, err := url.Parse(server.URL())
+	u, err := url.Parse(l.server.URL())
 	if err != nil {
 		return "", err
 	}

@@ -32,7 +32,7 @@ func main() {
 
 // figures are all there are, in the order of the table.
 func figures() []figure {
-	return slices.Concat(saveFigures(), loadFigures())
+	return slices.Concat(saveFigures(), loadFigures(), updateFigures(), growthFigures(), relayFigures(), followFigures(), sqliteFigures(), serviceFigures())
 }
 
 func run(ctx context.Context) (err error) {

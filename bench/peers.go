@@ -36,9 +36,8 @@ func newGoesOrder(id uuid.UUID) *goesOrder {
 	return o
 }
 
-// openGoes returns a repository of goes on a new database. The store makes a pool
-// of its own.
-func openGoes(ctx context.Context, l *lab, connections int) (*repository.Repository, error) {
+// openGoes returns a store of goes on a new database, with a pool of its own.
+func openGoes(ctx context.Context, l *lab, connections int) (*goespostgres.EventStore, error) {
 	database, err := l.database(ctx)
 	if err != nil {
 		return nil, err
@@ -57,16 +56,17 @@ func openGoes(ctx context.Context, l *lab, connections int) (*repository.Reposit
 		return nil, err
 	}
 	l.atEnd(func() error { s.Pool().Close(); return nil })
-	return repository.New(s), nil
+	return s, nil
 }
 
 // openGoesSave saves aggregates of goes.
 func openGoesSave(writers, events int) opener {
 	return func(ctx context.Context, l *lab) (contender, error) {
-		repo, err := openGoes(ctx, l, max(writers, 4))
+		s, err := openGoes(ctx, l, max(writers, 4))
 		if err != nil {
 			return contender{}, err
 		}
+		repo := repository.New(s)
 		aggregates := make([]*goesOrder, writers)
 		return contender{name: "goes", role: peer, note: "no outbox", measure: rate(writers, events, func(ctx context.Context, worker int) error {
 			a := aggregates[worker]
@@ -84,15 +84,19 @@ func openGoesSave(writers, events int) opener {
 
 // openGoesLoad loads an aggregate of goes.
 func openGoesLoad(ctx context.Context, l *lab) (contender, error) {
-	repo, err := openGoes(ctx, l, 4)
+	s, err := openGoes(ctx, l, 4)
 	if err != nil {
 		return contender{}, err
 	}
+	repo := repository.New(s)
 	saved := newGoesOrder(uuid.New())
 	for n := range batch {
 		aggregate.Next(saved, eventType, newItem(n))
 	}
 	if err := repo.Save(ctx, saved); err != nil {
+		return contender{}, err
+	}
+	if _, err := s.Pool().Exec(ctx, "VACUUM ANALYZE"); err != nil {
 		return contender{}, err
 	}
 	return contender{name: "goes", role: peer, measure: rate(1, batch, func(ctx context.Context, _ int) error {

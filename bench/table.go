@@ -27,31 +27,35 @@ func (r report) print(w io.Writer) {
 			fmt.Fprintf(w, "| %s | | failed: %v | | |\n", res.name, res.err)
 		}
 		for _, c := range res.comparisons {
-			fmt.Fprintf(w, "| %s | %s | %.2f | %.2f to %.2f | %s |\n", res.title, c.to.name, c.ratio.median, c.ratio.low, c.ratio.high, c.verdict())
+			fmt.Fprintf(w, "| %s | %s | %.2f | %.2f to %.2f | %s |\n", res.title, c.to.name, c.ratio.median, c.ratio.low, c.ratio.high, verdict(c.ratio.median, c.goal))
+		}
+		if res.goal > 0 {
+			v := res.ours().value
+			fmt.Fprintf(w, "| %s | %s | %s | %s to %s | %s |\n", res.title, res.unit, count(v.median), count(v.low), count(v.high), verdict(v.median, res.goal))
 		}
 	}
 	fmt.Fprintf(w, "\n| figure | contender | value | quartiles | unit | does less |\n| --- | --- | --- | --- | --- | --- |\n")
 	for _, res := range r.results {
 		for _, row := range res.rows {
 			v := row.value
-			fmt.Fprintf(w, "| %s | %s | %s | %s to %s | %s | %s |\n", res.name, row.name, figures3(v.median), figures3(v.low), figures3(v.high), res.unit, row.note)
+			fmt.Fprintf(w, "| %s | %s | %s | %s to %s | %s | %s |\n", res.name, row.name, count(v.median), count(v.low), count(v.high), res.unit, row.note)
 		}
 	}
 }
 
-func (c comparison) verdict() string {
+func verdict(got, goal float64) string {
 	switch {
-	case c.goal == 0:
+	case goal == 0:
 		return ""
-	case c.missed():
-		return fmt.Sprintf("%.3g, missed", c.goal)
+	case got < goal:
+		return count(goal) + ", missed"
 	}
-	return fmt.Sprintf("%.3g, met", c.goal)
+	return count(goal) + ", met"
 }
 
-// figures3 writes a number with three significant figures, and commas.
-func figures3(v float64) string {
-	text := strconv.FormatFloat(v, 'g', 3, 64)
+// count writes a number with three significant figures, and commas.
+func count[N int | float64](n N) string {
+	text := strconv.FormatFloat(float64(n), 'g', 3, 64)
 	rounded, err := strconv.ParseFloat(text, 64)
 	if err != nil || rounded < 100 {
 		return text
