@@ -114,3 +114,19 @@ func sqliteVersion(ctx context.Context) (version string) {
 	}
 	return version + ", WAL, synchronous FULL"
 }
+
+// caption is what a plot says of its run, in two lines.
+func (r report) caption() string {
+	var run, servers []string
+	for _, f := range r.facts {
+		switch f.name {
+		case "date", "machine", "slices":
+			run = append(run, f.value)
+		case "commit":
+			run = append(run, "commit "+f.value)
+		case "PostgreSQL", "SQLite", "NATS server":
+			servers = append(servers, f.name+" "+f.value)
+		}
+	}
+	return strings.Join(run, "; ") + "\n" + strings.Join(servers, "; ")
+}

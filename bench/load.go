@@ -132,3 +132,11 @@ func longStream(ctx context.Context, l *lab) ([]contender, error) {
 		{name: "100 events", role: limit, note: "Eventus without snapshots", measure: rate(1, 1, loader(plain, short))},
 	}, nil
 }
+
+// wantCount tells of a load that did less than the others.
+func wantCount(got int) error {
+	if got != batch {
+		return fmt.Errorf("loaded %d events, want %d", got, batch)
+	}
+	return nil
+}

@@ -22,6 +22,9 @@ const (
 	plotWidth = 22 * vg.Centimeter
 	rowHeight = 0.75 * vg.Centimeter
 	margins   = 2.6 * vg.Centimeter // of a plot: its title, its axis and their labels
+
+	gap           = 0.25 * vg.Centimeter
+	captionHeight = 5 * gap
 )
 
 var colors = map[role]color.Color{
@@ -34,8 +37,9 @@ var colors = map[role]color.Color{
 // subject.
 func (r report) plot(dir string) error {
 	plot.DefaultFont = font.Font{Typeface: "Liberation", Variant: "Sans"}
+	plotter.DefaultFont = plot.DefaultFont
 	if ratios := r.plotRatios(); ratios != nil {
-		if err := save(filepath.Join(dir, "ratios.svg"), ratios); err != nil {
+		if err := save(filepath.Join(dir, "ratios.svg"), r.caption(), ratios); err != nil {
 			return err
 		}
 	}
@@ -52,7 +56,7 @@ func (r report) plot(dir string) error {
 		plots[subject] = append(plots[subject], res.plot())
 	}
 	for _, subject := range subjects {
-		if err := save(filepath.Join(dir, subject+".svg"), plots[subject]); err != nil {
+		if err := save(filepath.Join(dir, subject+".svg"), r.caption(), plots[subject]); err != nil {
 			return err
 		}
 	}
@@ -73,8 +77,10 @@ func newTile(title, axis string, labels []string) tile {
 	p.Title.TextStyle.Font.Size = 13
 	p.Title.Padding = 6
 	p.X.Label.Text = axis
+	p.X.Label.TextStyle.Font.Size = 10
 	p.X.Padding, p.Y.Padding = 4, 4
 	p.X.Min = 0
+	p.X.Tick.Marker = counts{}
 	p.NominalY(labels...)
 	p.Y.Min, p.Y.Max = -0.6, float64(len(labels))-0.4
 	grid := plotter.NewGrid()
@@ -90,7 +96,9 @@ func (r result) plot() tile {
 	slices.Reverse(rows) // the first is on top
 	names := make([]string, len(rows))
 	for i, row := range rows {
-		names[i] = row.name
+		if names[i] = row.name; row.role == limit {
+			names[i] += " (limit)"
+		}
 	}
 	better := "more is better"
 	if r.latency {
@@ -104,27 +112,38 @@ func (r result) plot() tile {
 		}
 		bar.Horizontal, bar.XMin, bar.Color, bar.LineStyle.Width = true, float64(i), colors[row.role], 0
 		t.Add(bar)
-		t.mark(row.value, float64(i), color.Black, count(row.value.median))
+		t.whisker(row.value, float64(i), color.Black)
+		t.label(row.value.high, float64(i), count(row.value.median))
 		t.X.Max = max(t.X.Max, row.value.high*1.12) // room for the label
 	}
 	return t
 }
 
-// mark draws the quartiles at a height, and a text behind them.
-func (t tile) mark(q quartiles, y float64, c color.Color, text string) {
-	whisker, err := plotter.NewLine(plotter.XYs{{X: q.low, Y: y}, {X: q.high, Y: y}})
+// whisker draws the quartiles at a height.
+func (t tile) whisker(q quartiles, y float64, c color.Color) {
+	line := newLine(plotter.XY{X: q.low, Y: y}, plotter.XY{X: q.high, Y: y})
+	line.Color = c
+	t.Add(line)
+}
+
+// label writes a text to the right of a point.
+func (t tile) label(x, y float64, text string) {
+	label, err := plotter.NewLabels(plotter.XYLabels{XYs: plotter.XYs{{X: x, Y: y}}, Labels: []string{text}})
 	if err != nil {
-		panic(err)
-	}
-	whisker.Color, whisker.Width = c, 1
-	label, err := plotter.NewLabels(plotter.XYLabels{XYs: plotter.XYs{{X: q.high, Y: y}}, Labels: []string{text}})
-	if err != nil {
-		panic(err)
+		panic(err) // only for coordinates that are no numbers
 	}
 	label.Offset = vg.Point{X: 5}
 	label.TextStyle[0].YAlign = draw.YCenter
 	label.TextStyle[0].Font.Size = 10
-	t.Add(whisker, label)
+	t.Add(label)
+}
+
+func newLine(from, to plotter.XY) *plotter.Line {
+	line, err := plotter.NewLine(plotter.XYs{from, to})
+	if err != nil {
+		panic(err)
+	}
+	return line
 }
 
 // plotRatios has a point for each comparison, on an axis in which twice as much
@@ -150,10 +169,11 @@ func (r report) plotRatios() []tile {
 		names[i] = p.name
 		low, high = min(low, p.ratio.low), max(high, p.ratio.high, p.goal)
 	}
-	t := newTile("Eventus to the limit (blue) and to the best peer (orange)", "ratio, more is better; median and quartiles; a bar is the goal", names)
+	t := newTile("Eventus, of the limit (blue) and of the best peer (orange)", "ratio (more is better), median and quartiles; a short bar is the goal", names)
 	t.X.Scale, t.X.Tick.Marker = plot.LogScale{}, doublings{}
-	t.X.Min, t.X.Max = math.Exp2(math.Floor(math.Log2(low))), math.Exp2(math.Ceil(math.Log2(high*1.15)))
-	t.Add(vertical(1, -0.5, float64(len(points))-0.5, 1))
+	ticks := math.Exp2(math.Ceil(math.Log2(high)))
+	t.X.Min, t.X.Max = math.Exp2(math.Floor(math.Log2(low))), ticks*2 // behind the last tick stand the numbers
+	t.Add(newLine(plotter.XY{X: 1, Y: -0.5}, plotter.XY{X: 1, Y: float64(len(points)) - 0.5}))
 	for i, p := range points {
 		y, c := float64(i), colors[ours]
 		if p.to.role == peer {
@@ -164,22 +184,31 @@ func (r report) plotRatios() []tile {
 			panic(err)
 		}
 		dot.GlyphStyle = draw.GlyphStyle{Color: c, Radius: 4, Shape: draw.CircleGlyph{}}
-		t.mark(p.ratio, y, c, fmt.Sprintf("%.2f", p.ratio.median))
+		t.whisker(p.ratio, y, c)
 		t.Add(dot)
+		text := fmt.Sprintf("%.2f", p.ratio.median)
 		if p.goal > 0 {
-			t.Add(vertical(p.goal, y-0.35, y+0.35, 1.5))
+			goal := newLine(plotter.XY{X: p.goal, Y: y - 0.35}, plotter.XY{X: p.goal, Y: y + 0.35})
+			goal.Width = 1.5
+			t.Add(goal)
+			text += fmt.Sprintf(" (goal %v)", p.goal)
 		}
+		t.label(ticks, y, text)
 	}
 	return []tile{t}
 }
 
-func vertical(x, from, to float64, width vg.Length) *plotter.Line {
-	line, err := plotter.NewLine(plotter.XYs{{X: x, Y: from}, {X: x, Y: to}})
-	if err != nil {
-		panic(err)
+// counts are ticks with numbers as in the table.
+type counts struct{ plot.DefaultTicks }
+
+func (c counts) Ticks(low, high float64) []plot.Tick {
+	ticks := c.DefaultTicks.Ticks(low, high)
+	for i := range ticks {
+		if ticks[i].Label != "" {
+			ticks[i].Label = count(ticks[i].Value)
+		}
 	}
-	line.Width = width
-	return line
+	return ticks
 }
 
 // doublings are the ticks of a logarithmic axis.
@@ -187,30 +216,38 @@ type doublings struct{}
 
 func (doublings) Ticks(low, high float64) []plot.Tick {
 	var ticks []plot.Tick
-	for v := low; v <= high*1.001; v *= 2 {
+	for v := low; v < high; v *= 2 {
 		ticks = append(ticks, plot.Tick{Value: v, Label: fmt.Sprint(v)})
 	}
 	return ticks
 }
 
-// save draws tiles one below the other.
-func save(path string, tiles []tile) error {
-	height := vg.Length(0)
+// fonts stand in for the one that the text was measured with.
+const fonts = "Liberation Sans,Arial,Helvetica,sans-serif"
+
+// save draws tiles one below the other, and a caption.
+func save(path, caption string, tiles []tile) error {
+	height := captionHeight
 	for _, t := range tiles {
 		height += t.height()
 	}
 	canvas := vgsvg.New(plotWidth, height)
 	area := draw.New(canvas)
+	area.FillPolygon(color.White, []vg.Point{area.Min, {X: area.Max.X}, area.Max, {Y: area.Max.Y}})
+	style := tiles[0].X.Tick.Label
+	style.XAlign, style.YAlign, style.Font.Size = draw.XLeft, draw.YBottom, 8
+	area.FillText(style, vg.Point{X: gap, Y: gap}, caption)
+
 	column := make([][]*plot.Plot, len(tiles))
 	for i, t := range tiles {
 		column[i] = []*plot.Plot{t.Plot}
 	}
-	// Align makes the axes begin at one place; the heights are our own.
-	left := plot.Align(column, draw.Tiles{Rows: len(tiles), Cols: 1}, area)
+	// Align has the axes begin at one place; the heights are our own.
+	aligned := plot.Align(column, draw.Tiles{Rows: len(tiles), Cols: 1, PadLeft: gap, PadRight: gap}, area)
 	top := area.Max.Y
 	for i, t := range tiles {
-		part := left[i][0]
-		part.Min.Y, part.Max.Y = top-t.height()+8, top-4
+		part := aligned[i][0]
+		part.Min.Y, part.Max.Y = top-t.height()+gap, top-gap/2
 		top -= t.height()
 		t.Draw(part)
 	}
@@ -218,5 +255,6 @@ func save(path string, tiles []tile) error {
 	if _, err := canvas.WriteTo(&svg); err != nil {
 		return err
 	}
-	return os.WriteFile(path, svg.Bytes(), 0o644)
+	text := strings.ReplaceAll(svg.String(), "Liberation Sans", fonts)
+	return os.WriteFile(path, []byte(text), 0o644)
 }

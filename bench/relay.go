@@ -26,7 +26,7 @@ func relayFigures() []figure {
 		title: "Relay of a backlog to JetStream",
 		unit:  "messages/s",
 		open: func(ctx context.Context, l *lab) ([]contender, error) {
-			return opened(ctx, l, openRelay, openRawPublish)
+			return opened(ctx, l, openRelay, openRawPublish, openForwarder)
 		},
 	}}
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"encoding/csv"
 	"fmt"
 	"io"
@@ -67,20 +68,21 @@ func count[N int | float64](n N) string {
 	return digits
 }
 
-// write makes figures.csv, and the plots, in dir.
+// write makes figures.md, figures.csv and the plots in dir.
 func (r report) write(dir string) error {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return err
 	}
-	file, err := os.Create(filepath.Join(dir, "figures.csv"))
-	if err != nil {
+	var markdown, table bytes.Buffer
+	markdown.WriteString("# Figures\n\nWritten by `make figures`; [performance.md](../performance.md) says what they mean.\n\n")
+	r.print(&markdown)
+	if err := os.WriteFile(filepath.Join(dir, "figures.md"), markdown.Bytes(), 0o644); err != nil {
 		return err
 	}
-	defer file.Close()
-	if err := r.writeCSV(file); err != nil {
+	if err := r.writeCSV(&table); err != nil {
 		return err
 	}
-	if err := file.Close(); err != nil {
+	if err := os.WriteFile(filepath.Join(dir, "figures.csv"), table.Bytes(), 0o644); err != nil {
 		return err
 	}
 	return r.plot(dir)
@@ -90,9 +92,7 @@ func (r report) write(dir string) error {
 // compared with, the ratio. The facts stand above, as comments.
 func (r report) writeCSV(w io.Writer) error {
 	for _, f := range r.facts {
-		if _, err := fmt.Fprintf(w, "# %s: %s\n", f.name, f.value); err != nil {
-			return err
-		}
+		fmt.Fprintf(w, "# %s: %s\n", f.name, f.value)
 	}
 	lines := [][]string{strings.Split("figure,contender,role,unit,q1,median,q3,ratio_q1,ratio_median,ratio_q3,goal,error", ",")}
 	for _, res := range r.results {
