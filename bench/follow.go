@@ -84,8 +84,8 @@ func (v *view) many(ctx context.Context, tx pgx.Tx, messages []orderMessage) err
 	return tx.SendBatch(ctx, batch).Close()
 }
 
-// openFollow compares a new follower, which goes through the whole log, with the
-// same upserts in transactions of the same size, of events that are in memory.
+// openFollow compares a new follower, which reads the whole log, with the same
+// upserts from memory in transactions of the same size.
 func openFollow(ctx context.Context, l *lab, route func(*view) consume.Route[pgx.Tx], write func(v *view, ctx context.Context, tx pgx.Tx, messages []orderMessage) error) ([]contender, error) {
 	s, pool, err := l.postgres(ctx, 8)
 	if err != nil {
@@ -123,7 +123,7 @@ func openFollow(ctx context.Context, l *lab, route func(*view) consume.Route[pgx
 	}, nil
 }
 
-// fillLog returns the events that it appends.
+// fillLog appends events and returns them.
 func fillLog(ctx context.Context, s *postgres.Store) ([]orderMessage, error) {
 	repo := eventus.NewRepository(s, orders)
 	err := seed(1, followed/followedEach, func() error {
@@ -161,7 +161,7 @@ func untilSeen(ctx context.Context, f *consume.Follower[pgx.Tx], last orderMessa
 	return took, <-ended
 }
 
-// awaitSeen asks again while the follower is not registered, which Run does first.
+// awaitSeen waits for an event. Wait fails until Run has registered the follower.
 func awaitSeen(ctx context.Context, f *consume.Follower[pgx.Tx], ended <-chan error, s store.Stream, version int64) error {
 	for f.Wait(ctx, s, version) != nil {
 		select {
@@ -173,11 +173,11 @@ func awaitSeen(ctx context.Context, f *consume.Follower[pgx.Tx], ended <-chan er
 	return nil
 }
 
-// rest is the pause before each measurement of a latency: pollers slow down.
+// rest is the pause before each latency measurement. It lets pollers slow down.
 const rest = 20 * time.Millisecond
 
-// openLatency compares the time from the return of an append to the return of Wait
-// with one publish to JetStream and one transaction.
+// openLatency measures the time from the return of Save to the return of Wait. The
+// limit is one publish to JetStream and one transaction.
 func openLatency(ctx context.Context, l *lab) ([]contender, error) {
 	s, pool, err := l.postgres(ctx, 8)
 	if err != nil {
@@ -237,7 +237,7 @@ func openLatency(ctx context.Context, l *lab) ([]contender, error) {
 	}, nil
 }
 
-// latency returns a measure of the median of what once takes, in milliseconds.
+// latency returns a measure of the median time of once, in milliseconds.
 func latency(once func(ctx context.Context) (time.Duration, error)) measure {
 	return func(ctx context.Context, d time.Duration) (float64, error) {
 		var took []float64

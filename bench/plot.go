@@ -33,7 +33,7 @@ var colors = map[role]color.Color{
 	peer:  color.RGBA{R: 0xe0, G: 0x8e, B: 0x2b, A: 0xff},
 }
 
-// plot makes ratios.svg of all comparisons, and a file of the values for each
+// plot writes ratios.svg with all comparisons, and one file with the values of each
 // subject.
 func (r report) plot(dir string) error {
 	plot.DefaultFont = font.Font{Typeface: "Liberation", Variant: "Sans"}
@@ -63,7 +63,7 @@ func (r report) plot(dir string) error {
 	return nil
 }
 
-// tile is a plot of a number of rows.
+// tile is a plot with a number of rows.
 type tile struct {
 	*plot.Plot
 	rows int
@@ -119,14 +119,14 @@ func (r result) plot() tile {
 	return t
 }
 
-// whisker draws the quartiles at a height.
+// whisker draws a line from the lower to the upper quartile.
 func (t tile) whisker(q quartiles, y float64, c color.Color) {
 	line := newLine(plotter.XY{X: q.low, Y: y}, plotter.XY{X: q.high, Y: y})
 	line.Color = c
 	t.Add(line)
 }
 
-// label writes a text to the right of a point.
+// label draws text to the right of a point.
 func (t tile) label(x, y float64, text string) {
 	label, err := plotter.NewLabels(plotter.XYLabels{XYs: plotter.XYs{{X: x, Y: y}}, Labels: []string{text}})
 	if err != nil {
@@ -146,8 +146,8 @@ func newLine(from, to plotter.XY) *plotter.Line {
 	return line
 }
 
-// plotRatios has a point for each comparison, on an axis in which twice as much
-// and half as much are equally far from 1. It returns nil when there is none.
+// plotRatios draws a point for each comparison, on a logarithmic axis. It returns nil
+// if there are no comparisons.
 func (r report) plotRatios() []tile {
 	type point struct {
 		comparison
@@ -198,7 +198,7 @@ func (r report) plotRatios() []tile {
 	return []tile{t}
 }
 
-// counts are ticks with numbers as in the table.
+// counts formats the ticks of an axis as the table formats its numbers.
 type counts struct{ plot.DefaultTicks }
 
 func (c counts) Ticks(low, high float64) []plot.Tick {
@@ -222,7 +222,7 @@ func (doublings) Ticks(low, high float64) []plot.Tick {
 	return ticks
 }
 
-// fonts stand in for the one that the text was measured with.
+// fonts is Liberation Sans, with which the text was measured, and its substitutes.
 const fonts = "Liberation Sans,Arial,Helvetica,sans-serif"
 
 // save draws tiles one below the other, and a caption.
@@ -242,7 +242,7 @@ func save(path, caption string, tiles []tile) error {
 	for i, t := range tiles {
 		column[i] = []*plot.Plot{t.Plot}
 	}
-	// Align has the axes begin at one place; the heights are our own.
+	// Align gives all plots the same left edge, but also the same height.
 	aligned := plot.Align(column, draw.Tiles{Rows: len(tiles), Cols: 1, PadLeft: gap, PadRight: gap}, area)
 	top := area.Max.Y
 	for i, t := range tiles {
