@@ -140,6 +140,23 @@ func TestOptionsReachTheServer(t *testing.T) {
 	}
 }
 
+func TestAServerForAProgramIsRemovedByTheProgram(t *testing.T) {
+	pgtest.Start(t, pgtest.Options{}) // skips the test where there is no PostgreSQL
+	s, err := pgtest.New(pgtest.Options{Fsync: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := value(t, s.URL(), "SHOW fsync"); got != "on" {
+		t.Errorf("fsync is %s, want on", got)
+	}
+	if err := s.Remove(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(pgtest.Dir(s)); !os.IsNotExist(err) {
+		t.Errorf("the folder of the cluster: got %v, want that it does not exist", err)
+	}
+}
+
 func TestAServerThatDoesNotStartSaysWhy(t *testing.T) {
 	s := pgtest.Start(t, pgtest.Options{})
 	if err := s.Stop(pgtest.Fast); err != nil {
