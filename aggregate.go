@@ -86,12 +86,15 @@ type core interface {
 	restore(snap store.Snapshot) error
 	// snapshot returns the state, encoded, with the version the store has.
 	snapshot() (store.Snapshot, error)
-	// pending returns the recorded events, encoded, and the version that they
-	// were recorded on. Each keeps the id that it gets from newID.
-	pending(newID func() string) (events []store.Event, stored int64, err error)
+	// pending returns the recorded events, encoded. Each keeps the id that it gets
+	// from newID.
+	pending(newID func() string) ([]store.Event, error)
 	// saved tells that the recorded events are stored, up to version.
 	saved(version int64)
 	name() store.Stream
+	// base returns the version that the store has.
+	base() int64
+	// version returns that with the recorded events.
 	version() int64
 }
 
@@ -153,15 +156,15 @@ func encodeState(c codec.Codec, state any) (data []byte, err error) {
 
 var errUnbound = errors.New("the aggregate has no id; make it by the repository's New, Load or Update")
 
-func (a *Aggregate[S, E]) pending(newID func() string) ([]store.Event, int64, error) {
+func (a *Aggregate[S, E]) pending(newID func() string) ([]store.Event, error) {
 	if a.events == nil {
-		return nil, 0, errUnbound
+		return nil, errUnbound
 	}
 	events := make([]store.Event, len(a.recorded))
 	for i, event := range a.recorded {
 		encoded, err := a.events.Encode(event)
 		if err != nil {
-			return nil, 0, err
+			return nil, err
 		}
 		if i == len(a.ids) {
 			a.ids = append(a.ids, newID())
@@ -169,11 +172,13 @@ func (a *Aggregate[S, E]) pending(newID func() string) ([]store.Event, int64, er
 		encoded.ID = a.ids[i]
 		events[i] = encoded
 	}
-	return events, a.stored, nil
+	return events, nil
 }
 
 func (a *Aggregate[S, E]) saved(version int64) { a.stored, a.recorded, a.ids = version, nil, nil }
 
 func (a *Aggregate[S, E]) name() store.Stream { return a.stream }
 
-func (a *Aggregate[S, E]) version() int64 { return a.stored }
+func (a *Aggregate[S, E]) base() int64 { return a.stored }
+
+func (a *Aggregate[S, E]) version() int64 { return a.Version() }

@@ -15,7 +15,7 @@ const pageSize = 500
 // Load returns the aggregate as it is now, or [ErrNotFound] when nothing has
 // happened to it. It sees every save that returned before Load was called.
 func (r *Repository[A]) Load(ctx context.Context, id string) (A, error) {
-	a, c, err := r.load(ctx, id)
+	a, c, _, err := r.load(ctx, id)
 	if err == nil && c.version() == 0 {
 		err = fmt.Errorf("%s: %w", c.name(), ErrNotFound)
 	}
@@ -41,8 +41,10 @@ func (r *Repository[A]) LoadAt(ctx context.Context, id string, version int64) (A
 // the first one that was recorded later. It returns [ErrNotFound] when nothing
 // had happened to it then. Times are those of the writers' clocks.
 func (r *Repository[A]) LoadAsOf(ctx context.Context, id string, at time.Time) (A, error) {
-	a, c := r.new(id)
-	err := r.replay(ctx, c, nil, func(m *store.Message) bool { return m.Time.After(at) })
+	a, c, page, err := r.start(ctx, id)
+	if err == nil {
+		err = r.replay(ctx, c, page, func(m *store.Message) bool { return m.Time.After(at) })
+	}
 	if err == nil && c.version() == 0 {
 		err = fmt.Errorf("%s as of %s: %w", c.name(), at.Format(time.RFC3339Nano), ErrNotFound)
 	}
@@ -57,32 +59,39 @@ func orNone[A any](a A, err error) (A, error) {
 	return a, nil
 }
 
-// load returns the aggregate, at version 0 when it has no events.
-func (r *Repository[A]) load(ctx context.Context, id string) (A, core, error) {
+// load returns the aggregate, at version 0 when it has no events, and what it was
+// made of, unless that is too long.
+func (r *Repository[A]) load(ctx context.Context, id string) (A, core, *past, error) {
 	if r.snapshots != nil {
-		if a, c, ok, err := r.loadSnapshot(ctx, id); ok || err != nil {
-			return a, c, err
+		if a, c, p, ok, err := r.loadSnapshot(ctx, id); ok || err != nil {
+			return a, c, p, err
 		}
 	}
-	a, c := r.new(id)
-	err := r.replay(ctx, c, nil, func(*store.Message) bool { return false })
+	a, c, page, err := r.start(ctx, id)
 	if err == nil {
-		r.spareNextLoad(ctx, c, 0)
+		err = r.replay(ctx, c, page, never)
 	}
-	return a, c, err
+	if err != nil {
+		return a, c, nil, err
+	}
+	r.spareNextLoad(ctx, c, 0)
+	return a, c, pastOf(store.Snapshot{}, page), nil
 }
 
+func pastOf(snap store.Snapshot, page []store.Message) *past {
+	if len(page) >= pageSize {
+		return nil
+	}
+	return &past{snap, page}
+}
+
+func never(*store.Message) bool { return false }
+
 // replay applies the messages after the aggregate's version, page by page, until
-// stop says that a message is not wanted any more. A first page that is at hand
-// already is given.
-func (r *Repository[A]) replay(ctx context.Context, c core, page []store.Message, stop func(*store.Message) bool) error {
+// stop says that a message is not wanted any more. The first page is at hand
+// already.
+func (r *Repository[A]) replay(ctx context.Context, c core, page []store.Message, stop func(*store.Message) bool) (err error) {
 	for {
-		if page == nil {
-			var err error
-			if page, err = r.store.Read(ctx, c.name(), c.version(), pageSize); err != nil {
-				return fmt.Errorf("load %w", describe(c.name(), err))
-			}
-		}
 		for i := range page {
 			if stop(&page[i]) {
 				return nil
@@ -94,6 +103,8 @@ func (r *Repository[A]) replay(ctx context.Context, c core, page []store.Message
 		if len(page) < pageSize {
 			return nil
 		}
-		page = nil
+		if page, err = r.store.Read(ctx, c.name(), c.version(), pageSize); err != nil {
+			return fmt.Errorf("load %w", describe(c.name(), err))
+		}
 	}
 }
