@@ -11,7 +11,7 @@ BENCH       ?= .
 FLAGS       ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help up test race lint crash restore soak laws faults fuzz bench tidy ci
+.PHONY: help up test race lint crash restore soak laws faults fuzz bench figures gobench tidy ci
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
@@ -46,12 +46,19 @@ faults: ## find each of the faults that are planted for the laws
 fuzz: ## run each fuzz target for FUZZTIME
 	FUZZTIME=$(FUZZTIME) .ci/run fuzz
 
-bench: ## run the benchmarks that match BENCH
+bench: ## measure beside bare clients and other libraries; FLAGS="-run save" for a part
+	cd bench && $(GO) run . $(FLAGS)
+
+figures: ## the same, into docs/figures
+	cd bench && $(GO) run . -out ../docs/figures $(FLAGS)
+
+gobench: ## run the Go benchmarks that match BENCH
 	$(GO) test -run '^$$' -bench '$(BENCH)' ./...
 
-tidy: ## format the code and tidy go.mod
+tidy: ## format the code and tidy both go.mod
 	gofmt -w .
 	$(GO) mod tidy
+	cd bench && $(GO) mod tidy
 
 ci: ## all that a change has to pass
 	.ci/run

@@ -54,6 +54,8 @@ type Server struct {
 	killed   bool          // since it was last ready
 }
 
+const noPrograms = "no PostgreSQL to stop and start: install its server (Debian: apt-get install postgresql)"
+
 // Start starts a server that is the test's own, by PostgreSQL's programs on this
 // machine: neither EVENTUS_TEST_POSTGRES nor Docker serve here. When t ends it is
 // stopped and removed. Without those programs t is skipped, or fails if
@@ -62,22 +64,35 @@ func Start(t testing.TB, opts Options) *Server {
 	t.Helper()
 	bin := findPrograms()
 	if bin == "" {
-		const cure = "no PostgreSQL to stop and start: install its server (Debian: apt-get install postgresql)"
 		if os.Getenv("EVENTUS_REQUIRE_POSTGRES") != "" {
-			t.Fatal(cure)
+			t.Fatal(noPrograms)
 		}
-		t.Skip(cure)
+		t.Skip(noPrograms)
 	}
 	s, err := start(bin, opts)
 	if err != nil {
 		t.Fatalf("pgtest: %v", err)
 	}
 	t.Cleanup(func() {
-		if err := s.remove(); err != nil {
-			t.Errorf("pgtest: %v", err)
+		if err := s.Remove(); err != nil {
+			t.Errorf("%v", err)
 		}
 	})
 	return s
+}
+
+// New starts a server as [Start] does, for a program that is no test, such as one
+// that measures. The caller removes it.
+func New(opts Options) (*Server, error) {
+	bin := findPrograms()
+	if bin == "" {
+		return nil, errors.New(noPrograms)
+	}
+	s, err := start(bin, opts)
+	if err != nil {
+		return nil, fmt.Errorf("pgtest: %w", err)
+	}
+	return s, nil
 }
 
 func start(bin string, opts Options) (*Server, error) {
@@ -246,6 +261,15 @@ func (s *Server) lastLines() []byte {
 	}
 	lines := bytes.SplitAfter(log, []byte("\n"))
 	return bytes.Join(lines[max(0, len(lines)-10):], nil)
+}
+
+// Remove stops the server and removes its cluster. After [Start] it happens by
+// itself.
+func (s *Server) Remove() error {
+	if err := s.remove(); err != nil {
+		return fmt.Errorf("pgtest: %w", err)
+	}
+	return nil
 }
 
 func (s *Server) remove() error { return errors.Join(s.Stop(Immediate), s.keeper.end()) }
