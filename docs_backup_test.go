@@ -266,7 +266,7 @@ func eventsInFile(t *testing.T, file string) int {
 	if err != nil {
 		t.Fatal(err)
 	}
-	log, err := s.ReadAll(t.Context(), 0, 100)
+	log, err := s.ReadAll(t.Context(), 0, 100_000)
 	if err != nil {
 		t.Fatal(err)
 	}
