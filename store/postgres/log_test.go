@@ -289,14 +289,22 @@ func TestNoReaderSkips(t *testing.T) {
 	s := openStore(t, pool)
 	const writers, rounds = 8, 60
 	done := make(chan struct{})
-	seen := make([][]int64, 3)
+	seen := make([][]int64, 5)
 	var reading, writing sync.WaitGroup
 	for r := range seen {
 		reader := openStore(t, pool)
 		reading.Go(func() {
 			var after int64
 			for last := false; ; {
-				page, err := reader.ReadAll(t.Context(), after, 1+r*50)
+				var page []store.Message
+				var err error
+				if r < 3 {
+					page, err = reader.ReadAll(t.Context(), after, 1+r*50)
+				} else {
+					var stretch store.Stretch
+					stretch, err = reader.ReadStretch(t.Context(), store.Range{After: after, Limit: 1 + r%3*50, Categories: []string{stream.Category}})
+					page = stretch.Messages
+				}
 				if err != nil {
 					t.Errorf("read the log: %v", err)
 					return
