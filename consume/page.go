@@ -23,14 +23,14 @@ func (i *item[Tx]) progress() store.Progress {
 
 // page is a stretch of the log, as one segment sees it.
 type page[Tx any] struct {
-	items    []item[Tx]       // of the segment's streams and the consumer's categories
-	last     store.Progress   // the end of the stretch
-	whole    bool             // places is known
-	places   []store.Place    // of all messages of the stretch
-	end      bool             // the log had no more
-	forked   string           // why the log is not the one that the segment has followed
-	appended <-chan struct{}  // closed when this process has appended since
-	hinted   <-chan struct{}  // closed when the broker has told of something since
+	items    []item[Tx]      // of the segment's streams and the consumer's categories
+	last     store.Progress  // the end of the stretch
+	whole    bool            // places is known
+	places   []store.Place   // of all messages of the stretch
+	end      bool            // the log had no more
+	forked   string          // why the log is not the one that the segment has followed
+	appended <-chan struct{} // closed when this process has appended since
+	hinted   <-chan struct{} // closed when the broker has told of something since
 	err      error
 }
 
@@ -44,11 +44,13 @@ func (w *worker[Tx]) read(ctx context.Context, after store.Progress) <-chan page
 // readPage reads from after on, that place included: its event proves that the
 // log is still the same one, at no cost.
 //
-// It asks for the messages of the consumer's categories alone. While segments are
-// to meet at a place, which can be that of any message, it asks for all.
+// It asks for the messages of the consumer's categories alone, unless those were
+// the most of the page before: it costs the database less to return all. While
+// segments are to meet at a place, which can be that of any message, it asks for
+// all too.
 func (w *worker[Tx]) readPage(ctx context.Context, after store.Progress) page[Tx] {
 	// Taken before the look, so that no append falls between look and wait.
-	p := page[Tx]{last: after, appended: watch(w.Follower.db), hinted: w.hintOf(), whole: w.meetAt.Load() != 0}
+	p := page[Tx]{last: after, appended: watch(w.Follower.db), hinted: w.hintOf(), whole: w.meetAt.Load() != 0 || w.dense.Load()}
 	r := store.Range{After: after.Position, Limit: w.cfg.BatchSize}
 	if after.EventID != "" {
 		r.After, r.Limit = r.After-1, r.Limit+1
@@ -67,15 +69,20 @@ func (w *worker[Tx]) readPage(ctx context.Context, after store.Progress) page[Tx
 			return p
 		}
 	}
+	own := int64(0)
 	for i := range stretch.Messages {
 		m := &stretch.Messages[i]
+		route := w.routes[m.Stream.Category]
+		if route != nil {
+			own++
+		}
 		if m.Position <= after.Position {
 			continue // the proof
 		}
 		if p.whole {
 			p.places = append(p.places, store.PlaceOf(m))
 		}
-		if route := w.routes[m.Stream.Category]; route != nil && segmentOf(hash(m.Stream), w.segments) == w.claim.Segment {
+		if route != nil && segmentOf(hash(m.Stream), w.segments) == w.claim.Segment {
 			if it, known := w.decode(m, route); known {
 				p.items = append(p.items, it)
 			} else {
@@ -83,6 +90,7 @@ func (w *worker[Tx]) readPage(ctx context.Context, after store.Progress) page[Tx
 			}
 		}
 	}
+	w.dense.Store(2*own > stretch.Last.Position-stretch.First.Position+1)
 	if stretch.Last.Position > after.Position {
 		p.last = progressAt(stretch.Last)
 	}

@@ -31,6 +31,7 @@ type worker[Tx any] struct {
 	lookAgain time.Duration
 	poked     chan struct{}
 	meetAt    atomic.Int64
+	dense     atomic.Bool // most of what was read last is of the consumer's categories
 
 	stop   context.CancelFunc // after what is in hand
 	cancel context.CancelFunc // at once
