@@ -71,6 +71,7 @@ func TestPlans(t *testing.T) {
 		{"read", s.statements.read, []any{"product", "7", 3, 500}, false},
 		{"read all", s.statements.readAll, []any{100, 500}, false},
 		{"read all from the end", s.statements.readAll, []any{19990, 500}, false},
+		{"read a stretch", s.statements.readStretch, []any{100, []string{"product"}, 4096, 500}, false},
 		{"unpublished", s.statements.unpublished, []any{100, 500}, true},
 		{"mark published", s.statements.dequeue, []any{[]int64{2, 4, 6}, []string{"p"}, []string{"t"}, []int64{6}, []string{"e"}, []string{"1"}, []int64{0}, []string{"NULL"}}, false},
 		{"refuse", s.statements.refuse, []any{7, "too large", 1}, false},
