@@ -9,7 +9,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 )
 
-// bareTable has the columns and keys of event_store, and nothing else.
+// bareTable has the columns and keys of event_store, without triggers and outbox.
 const bareTable = `CREATE TABLE events (
 	position       bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
 	category       text COLLATE "C" NOT NULL,
@@ -52,13 +52,13 @@ func (b bareEvents) insert(ctx context.Context, stream string, version int64) er
 	return b.QueryRow(ctx, bareInsert, category, stream, version, newID(), eventType, "application/json", data, time.Now()).Scan(&position)
 }
 
-// newID returns an id that sorts behind earlier ones, as Eventus gives its events.
+// newID returns a UUIDv7, as Eventus does for its events.
 func newID() string { return uuid.Must(uuid.NewV7()).String() }
 
-// streamLength is when a writer begins a new stream.
+// streamLength is the number of events after which a writer starts a new stream.
 const streamLength = 100
 
-// place is where a writer's next event goes.
+// place is the stream and version of a writer's next event.
 type place struct {
 	stream  string
 	version int64

@@ -17,10 +17,10 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// fact is one thing that the figures depend on.
+// fact is a property of the run that the figures depend on.
 type fact struct{ name, value string }
 
-// modules are whose versions are told.
+// modules are the dependencies whose versions are reported.
 var modules = []fact{
 	{"pgx", "github.com/jackc/pgx/v5"},
 	{"NATS server", "github.com/nats-io/nats-server/v2"},
@@ -33,7 +33,8 @@ var modules = []fact{
 	{"river", "github.com/riverqueue/river"},
 }
 
-// lookAround returns the facts of this run. What cannot be found out says so.
+// lookAround returns the facts of this run. An unknown fact has the error as its
+// value.
 func lookAround(ctx context.Context, l *lab, rounds int, slice time.Duration) []fact {
 	facts := []fact{
 		{"date", time.Now().UTC().Format(time.DateOnly)},
@@ -79,7 +80,7 @@ func processor() string {
 
 func postgresFacts(ctx context.Context, l *lab) string {
 	if l.server == nil {
-		return "not asked for"
+		return "not used"
 	}
 	conn, err := pgx.Connect(ctx, l.server.URL())
 	if err != nil {
@@ -115,7 +116,7 @@ func sqliteVersion(ctx context.Context) (version string) {
 	return version + ", WAL, synchronous FULL"
 }
 
-// caption is what a plot says of its run, in two lines.
+// caption returns the most important facts in two lines, for plots.
 func (r report) caption() string {
 	var run, servers []string
 	for _, f := range r.facts {

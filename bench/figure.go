@@ -11,11 +11,11 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// role says what a contender is to the others of its figure.
+// role is what a contender stands for in its figure.
 type role string
 
 const (
-	limit role = "limit" // the least that the work takes, in the plainest client
+	limit role = "limit" // the same work in the plainest client
 	ours  role = "ours"
 	peer  role = "peer" // another library that does the same work
 )
@@ -24,40 +24,41 @@ const (
 // figure.
 type measure func(ctx context.Context, d time.Duration) (float64, error)
 
-// contender is one row of a figure.
+// contender is one way to do the work of a figure.
 type contender struct {
 	name    string
 	role    role
-	note    string // what it does less than ours
+	note    string // what it does less than Eventus
 	measure measure
 }
 
-// figure has contenders that do the same work, in turn.
+// figure compares contenders that do the same work.
 type figure struct {
-	name    string // what -run matches: a subject, a slash, a case
+	name    string // matched by -run: a subject, a slash, a case
 	title   string
 	unit    string
-	latency bool    // the values are times, so that less is better
-	ofLimit float64 // the goal of the ratio of ours to the limit; 0 is none
-	ofPeer  float64 // the same to the best peer
-	goal    float64 // the goal of the value of ours
+	latency bool    // less is better
+	ofLimit float64 // goal of the ratio to the limit; 0 means none
+	ofPeer  float64 // goal of the ratio to the best peer; 0 means none
+	goal    float64 // goal of the value itself; 0 means none
 	open    func(ctx context.Context, l *lab) ([]contender, error)
 }
 
-// row is what the rounds say of a contender.
+// row is a contender with its values over all rounds.
 type row struct {
 	contender
 	value quartiles
 }
 
-// comparison is the ratio of ours to another contender, more being better.
+// comparison is the ratio of ours to another contender. More is better, also for
+// latencies.
 type comparison struct {
 	to    row
 	ratio quartiles
-	goal  float64 // 0 is none
+	goal  float64 // 0 means none
 }
 
-// result is a figure that was run, or the error that ended it.
+// result is a figure with its rows, or with the error that ended it.
 type result struct {
 	figure
 	rows        []row
@@ -65,14 +66,14 @@ type result struct {
 	err         error
 }
 
-// ours returns the row that the figure is about.
+// ours returns the row of Eventus.
 func (r result) ours() row {
 	return r.rows[slices.IndexFunc(r.rows, func(r row) bool { return r.role == ours })]
 }
 
-// run opens the contenders, gives each of them a slice that does not count, and
-// then one slice a round. A round begins with another contender than the one
-// before, so that none always follows the same one.
+// run opens the contenders and measures each of them in every round, for one slice.
+// The first round warms up and does not count. Each round starts with another
+// contender.
 func (f figure) run(ctx context.Context, l *lab, rounds int, slice time.Duration) (res result) {
 	res.figure = f
 	defer l.clear()
@@ -85,7 +86,7 @@ func (f figure) run(ctx context.Context, l *lab, rounds int, slice time.Duration
 	for round := range rounds + 1 {
 		for k := range contenders {
 			i := (k + round) % len(contenders)
-			runtime.GC() // nobody pays for what the one before left
+			runtime.GC() // a contender does not pay for the garbage of another
 			value, err := contenders[i].measure(ctx, slice)
 			if err != nil {
 				res.err = fmt.Errorf("%s: %w", contenders[i].name, err)
@@ -103,7 +104,8 @@ func (f figure) run(ctx context.Context, l *lab, rounds int, slice time.Duration
 	return res
 }
 
-// compare divides ours by the limit and by the best peer, round by round.
+// compare divides ours by the limit and by the best peer within each round. Noise
+// that lasts longer than a round changes both.
 func (r *result) compare(values [][]float64) {
 	subject := slices.IndexFunc(r.rows, func(r row) bool { return r.role == ours })
 	for _, other := range []struct {
@@ -136,8 +138,8 @@ func (r *result) best(of role) int {
 	return best
 }
 
-// rate returns a measure of units of work a second. Workers, as many as are asked
-// for, call op over and over; one call does units of work.
+// rate returns a measure of work per second. A number of workers call op again and
+// again; a call does a number of units of work.
 func rate(workers, units int, op func(ctx context.Context, worker int) error) measure {
 	return func(ctx context.Context, d time.Duration) (float64, error) {
 		g, ctx := errgroup.WithContext(ctx)
@@ -159,9 +161,9 @@ func rate(workers, units int, op func(ctx context.Context, worker int) error) me
 	}
 }
 
-// batches returns a measure of units of work a second for work that comes in
-// batches: run does one and returns how long it took. What it prepares does not
-// count. A slice has one batch at least.
+// batches returns a measure of work per second for work that needs preparation.
+// run does a number of units of work and returns the time that counts. A slice has
+// at least one run.
 func batches(units int, run func(ctx context.Context) (time.Duration, error)) measure {
 	return func(ctx context.Context, d time.Duration) (float64, error) {
 		var took time.Duration

@@ -7,14 +7,11 @@ import (
 	"time"
 
 	"github.com/eventus-go/eventus"
-	"github.com/eventus-go/eventus/broker/jetstream"
 	"github.com/eventus-go/eventus/consume"
-	"github.com/eventus-go/eventus/outbox"
 	"github.com/eventus-go/eventus/store"
 	"github.com/eventus-go/eventus/store/postgres"
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
-	rawjetstream "github.com/nats-io/nats.go/jetstream"
 )
 
 const (
@@ -84,8 +81,8 @@ func (v *view) many(ctx context.Context, tx pgx.Tx, messages []orderMessage) err
 	return tx.SendBatch(ctx, batch).Close()
 }
 
-// openFollow compares a new follower, which goes through the whole log, with the
-// same upserts in transactions of the same size, of events that are in memory.
+// openFollow compares a new follower, which reads the whole log, with the same
+// upserts from memory in transactions of the same size.
 func openFollow(ctx context.Context, l *lab, route func(*view) consume.Route[pgx.Tx], write func(v *view, ctx context.Context, tx pgx.Tx, messages []orderMessage) error) ([]contender, error) {
 	s, pool, err := l.postgres(ctx, 8)
 	if err != nil {
@@ -123,7 +120,7 @@ func openFollow(ctx context.Context, l *lab, route func(*view) consume.Route[pgx
 	}, nil
 }
 
-// fillLog returns the events that it appends.
+// fillLog appends events and returns them.
 func fillLog(ctx context.Context, s *postgres.Store) ([]orderMessage, error) {
 	repo := eventus.NewRepository(s, orders)
 	err := seed(1, followed/followedEach, func() error {
@@ -161,7 +158,7 @@ func untilSeen(ctx context.Context, f *consume.Follower[pgx.Tx], last orderMessa
 	return took, <-ended
 }
 
-// awaitSeen asks again while the follower is not registered, which Run does first.
+// awaitSeen waits for an event. Wait fails until Run has registered the follower.
 func awaitSeen(ctx context.Context, f *consume.Follower[pgx.Tx], ended <-chan error, s store.Stream, version int64) error {
 	for f.Wait(ctx, s, version) != nil {
 		select {
@@ -171,84 +168,4 @@ func awaitSeen(ctx context.Context, f *consume.Follower[pgx.Tx], ended <-chan er
 		}
 	}
 	return nil
-}
-
-// rest is the pause before each measurement of a latency: pollers slow down.
-const rest = 20 * time.Millisecond
-
-// openLatency compares the time from the return of an append to the return of Wait
-// with one publish to JetStream and one transaction.
-func openLatency(ctx context.Context, l *lab) ([]contender, error) {
-	s, pool, err := l.postgres(ctx, 8)
-	if err != nil {
-		return nil, err
-	}
-	nc, err := l.nats()
-	if err != nil {
-		return nil, err
-	}
-	br, err := jetstream.New(ctx, nc, jetstream.Config{})
-	if err != nil {
-		return nil, err
-	}
-	js, err := rawjetstream.New(nc)
-	if err != nil {
-		return nil, err
-	}
-	ofFollower, err := newView(ctx, pool, "followed")
-	if err != nil {
-		return nil, err
-	}
-	bare, err := newView(ctx, pool, "bare")
-	if err != nil {
-		return nil, err
-	}
-	f := consume.Follow("view", s, consume.Config{}, consume.On(orders, ofFollower.one))
-	l.background(ctx, outbox.New(s, br, outbox.Config{}).Run)
-	ended := l.background(ctx, f.Run)
-	repo := eventus.NewRepository(s, orders)
-	first, err := saveOrder(ctx, repo, 1)
-	if err != nil {
-		return nil, err
-	}
-	if err := awaitSeen(ctx, f, ended, orders.Stream(first), 1); err != nil {
-		return nil, err
-	}
-	return []contender{
-		{name: "Eventus", role: ours, measure: latency(func(ctx context.Context) (time.Duration, error) {
-			id, err := saveOrder(ctx, repo, 1)
-			if err != nil {
-				return 0, err
-			}
-			start := time.Now()
-			err = f.Wait(ctx, orders.Stream(id), 1)
-			return time.Since(start), err
-		})},
-		{name: "bare publish and upsert", role: limit, note: "one message, one row", measure: latency(func(ctx context.Context) (time.Duration, error) {
-			m := orderMessage{}
-			m.Stream, m.Version, m.Event = store.Stream{Category: category, ID: newID()}, 1, ordered{newItem(1)}
-			start := time.Now()
-			if _, err := js.Publish(ctx, "eventus.none.0", []byte("x")); err != nil {
-				return 0, err
-			}
-			err := pgx.BeginFunc(ctx, pool, func(tx pgx.Tx) error { return bare.one(ctx, tx, m) })
-			return time.Since(start), err
-		})},
-	}, nil
-}
-
-// latency returns a measure of the median of what once takes, in milliseconds.
-func latency(once func(ctx context.Context) (time.Duration, error)) measure {
-	return func(ctx context.Context, d time.Duration) (float64, error) {
-		var took []float64
-		for start := time.Now(); len(took) == 0 || time.Since(start) < d; {
-			time.Sleep(rest)
-			one, err := once(ctx)
-			if err != nil {
-				return 0, err
-			}
-			took = append(took, one.Seconds()*1e3)
-		}
-		return quartilesOf(took).median, nil
-	}
 }

@@ -14,7 +14,7 @@ import (
 	goesevent "github.com/modernice/goes/event"
 )
 
-// goesOrder is the order as an aggregate of goes.
+// goesOrder is an order as an aggregate of goes.
 type goesOrder struct {
 	*aggregate.Base
 	state
@@ -26,7 +26,7 @@ func newGoesOrder(id uuid.UUID) *goesOrder {
 	return o
 }
 
-// openGoes returns a store of goes on a new database, with a pool of its own.
+// openGoes returns an event store of goes on a new database.
 func openGoes(ctx context.Context, l *lab, connections int) (*postgres.EventStore, error) {
 	database, err := l.database(ctx)
 	if err != nil {
@@ -49,7 +49,7 @@ func openGoes(ctx context.Context, l *lab, connections int) (*postgres.EventStor
 	return s, nil
 }
 
-// openGoesSave saves aggregates of goes.
+// openGoesSave saves with goes.
 func openGoesSave(writers, events int) opener {
 	return func(ctx context.Context, l *lab) (contender, error) {
 		s, err := openGoes(ctx, l, max(writers, 4))
@@ -72,7 +72,7 @@ func openGoesSave(writers, events int) opener {
 	}
 }
 
-// openGoesLoad loads an aggregate of goes.
+// openGoesLoad loads with goes.
 func openGoesLoad(ctx context.Context, l *lab) (contender, error) {
 	s, err := openGoes(ctx, l, 4)
 	if err != nil {

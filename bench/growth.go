@@ -20,7 +20,7 @@ func growthFigures() []figure {
 		filled      string // the id of a stream by its number, in SQL
 		new         func() string
 	}{
-		// Those that are made now sort behind those that the log is filled with.
+		// New time-ordered ids sort behind those in the filled log.
 		{"ordered", "time-ordered ids", 0.95, `'01900000-0000-7000-8000-' || lpad(to_hex(n), 12, '0')`, newID},
 		{"random", "random ids", 0, `md5(n::text)::uuid::text`, uuid.NewString},
 	} {
@@ -37,19 +37,19 @@ func growthFigures() []figure {
 	return figures
 }
 
-// fill adds events to streams of twenty. A thousand streams grow together, as
-// they do in a service. %s is the id of stream n.
+// fill adds events to streams of twenty. A thousand streams grow at the same time.
+// %s is the id of stream n.
 const fill = `
 INSERT INTO event_store (category, stream_id, version, event_id, type, content_type, data, time, correlation_id, causation_id, actor)
 SELECT $1, %s, version, '01900000-0000-7000-9000-' || lpad(to_hex(g), 12, '0'), $2, 'application/json', $3, now(), '', '', ''
 FROM generate_series($4::bigint, $5::bigint) AS g, LATERAL (SELECT g / 20000 * 1000 + g %% 1000 AS n, g %% 20000 / 1000 + 1 AS version) AS s
 ORDER BY g`
 
-// fillStep is how many events a statement fills in.
+// fillStep is the number of events that one statement adds.
 const fillStep = 200_000
 
-// openGrown saves one event on a new aggregate, by 16 writers, in a log that has a
-// number of events already.
+// openGrown saves one event on each new aggregate, by 16 writers, in a log that
+// already has a number of events.
 func openGrown(as role, events int, filled string, newStream func() string) opener {
 	return func(ctx context.Context, l *lab) (contender, error) {
 		s, pool, err := l.postgres(ctx, updaters)

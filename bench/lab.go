@@ -19,14 +19,14 @@ import (
 	_ "modernc.org/sqlite"
 )
 
-// settings are those of the PostgreSQL server that differ from its defaults.
+// settings are the PostgreSQL settings that differ from the defaults.
 var settings = map[string]string{
 	"max_connections": "1000",
 	"shared_buffers":  "1GB",
 }
 
-// lab has what figures measure on. What a figure opens is closed at its end, and
-// the PostgreSQL server, which all figures share, at the end of the program.
+// lab opens databases and servers for figures. It closes them at the end of the
+// figure. The PostgreSQL server is shared by all figures and lasts until close.
 type lab struct {
 	dir     string
 	grown   int            // events of a large log
@@ -44,7 +44,7 @@ func newLab(grown, long int) (*lab, error) {
 	return &lab{dir: dir, grown: grown, long: long}, nil
 }
 
-// close ends the server if there is one.
+// close stops the PostgreSQL server and removes all files.
 func (l *lab) close() error {
 	err := os.RemoveAll(l.dir)
 	if l.server != nil {
@@ -53,7 +53,7 @@ func (l *lab) close() error {
 	return err
 }
 
-// atEnd has f called at the end of the figure, the last one first.
+// atEnd registers f for the end of the figure. The last f is called first.
 func (l *lab) atEnd(f func() error) { l.closers = append(l.closers, f) }
 
 func (l *lab) clear() {
@@ -65,8 +65,8 @@ func (l *lab) clear() {
 	l.closers = nil
 }
 
-// background runs f until the end of the figure, and returns where its error
-// comes if it ends before.
+// background runs f until the end of the figure. The channel receives its error if
+// f returns earlier.
 func (l *lab) background(ctx context.Context, f func(context.Context) error) <-chan error {
 	ctx, stop := context.WithCancel(ctx)
 	ended := make(chan error, 1)
@@ -118,8 +118,8 @@ func execute(ctx context.Context, url, statements string) error {
 	return err
 }
 
-// settle gives a database that was filled the statistics that a server gathers by
-// itself in time, and leaves no work of the filling for later.
+// settle does at once what the server does in the background after a database was
+// filled: it gathers statistics for the planner and writes dirty pages.
 func settle(ctx context.Context, pool *pgxpool.Pool) error {
 	for _, statement := range []string{"VACUUM ANALYZE", "CHECKPOINT"} {
 		if _, err := pool.Exec(ctx, statement); err != nil {
@@ -166,7 +166,7 @@ func (l *lab) postgres(ctx context.Context, connections int) (*postgres.Store, *
 	return s, pool, err
 }
 
-// sqlite returns a new SQLite database, which [sqlite.Open] would take.
+// sqlite returns a new SQLite database with the settings that [sqlite.Open] needs.
 func (l *lab) sqlite(connections int) (*sql.DB, error) {
 	db, err := sql.Open("sqlite", sqlite.DSN(filepath.Join(l.dir, l.name()+".db")))
 	if err != nil {

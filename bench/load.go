@@ -78,7 +78,7 @@ const bareSelect = `
 SELECT position, category, stream_id, version, event_id, type, content_type, data, time, correlation_id, causation_id, actor, metadata
 FROM event_store WHERE category = $1 AND stream_id = $2 ORDER BY version`
 
-// bareLoader reads all columns of the store's own table, and folds the events.
+// bareLoader reads all columns of the same table and applies the events.
 func bareLoader(pool *pgxpool.Pool, id string) func(context.Context, int) error {
 	return func(ctx context.Context, _ int) error {
 		rows, err := pool.Query(ctx, bareSelect, category, id)
@@ -107,8 +107,8 @@ func bareLoader(pool *pgxpool.Pool, id string) func(context.Context, int) error 
 	}
 }
 
-// longStream compares the load of a stream of 100 events with that of a long one
-// that has a snapshot at its end.
+// longStream compares a load of a long stream, which has a snapshot at its end, with
+// a load of 100 events without one.
 func longStream(ctx context.Context, l *lab) ([]contender, error) {
 	s, pool, err := l.postgres(ctx, 4)
 	if err != nil {
@@ -133,7 +133,7 @@ func longStream(ctx context.Context, l *lab) ([]contender, error) {
 	}, nil
 }
 
-// wantCount tells of a load that did less than the others.
+// wantCount returns an error for a load that missed events.
 func wantCount(got int) error {
 	if got != batch {
 		return fmt.Errorf("loaded %d events, want %d", got, batch)

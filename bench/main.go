@@ -1,10 +1,12 @@
-// Command bench sets figures of Eventus beside the least that the same work
-// takes, in the plainest pgx, database/sql and nats.go, and beside other libraries.
+// Command bench measures Eventus against its limits and against other libraries.
+// A limit is the same work in the plainest pgx, database/sql or nats.go.
 //
 // It starts what it needs: PostgreSQL from the programs on this machine, with
-// fsync on, and a NATS server in this process. It prints a table, and writes it as
-// CSV and as plots in SVG. docs/performance.md says how the figures are made and
-// what they mean.
+// fsync on, and a NATS server in this process. It prints tables. With -out it
+// also writes them as Markdown and CSV, and plots as SVG. docs/performance.md
+// explains the method and the figures.
+//
+// A figure that fails does not stop the others. The exit code is then 1.
 package main
 
 import (
@@ -30,7 +32,7 @@ func main() {
 	}
 }
 
-// figures are all there are, in the order of the table.
+// figures returns all figures in the order of the table.
 func figures() []figure {
 	return slices.Concat(saveFigures(), loadFigures(), updateFigures(), growthFigures(), relayFigures(), followFigures(), sqliteFigures(), serviceFigures())
 }
@@ -39,7 +41,7 @@ func run(ctx context.Context) (err error) {
 	pattern := flag.String("run", ".", "run the figures whose names match this `regexp`")
 	rounds := flag.Int("rounds", 15, "`slices` of each contender")
 	slice := flag.Duration("slice", 400*time.Millisecond, "how long a slice is")
-	out := flag.String("out", "", "`folder` for the CSV and the plots; without one, neither is written")
+	out := flag.String("out", "", "`folder` for the tables and the plots; without one they are not written")
 	grown := flag.Int("grown", 1_000_000, "`events` in a log that has grown")
 	long := flag.Int("long", 20_000, "`events` in a long stream")
 	profile := flag.String("cpuprofile", "", "`file` for a profile of this process")
@@ -94,7 +96,7 @@ func run(ctx context.Context) (err error) {
 	return ctx.Err()
 }
 
-// runAll runs figures until ctx ends, and tells of each on stderr.
+// runAll runs figures until ctx ends. It reports each on stderr.
 func runAll(ctx context.Context, l *lab, figures []figure, rounds int, slice time.Duration) (results []result, failed int) {
 	for _, f := range figures {
 		if ctx.Err() != nil {

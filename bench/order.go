@@ -7,8 +7,7 @@ import (
 	"github.com/eventus-go/eventus"
 )
 
-// item is the payload of all contenders: 300 bytes of JSON, less than 10 either
-// way.
+// item is the payload of all contenders: 300 bytes of JSON.
 type item struct {
 	Order    string   `json:"order"`
 	Customer string   `json:"customer"`
@@ -21,7 +20,7 @@ type item struct {
 	Note     string   `json:"note"`
 }
 
-var note = strings.Repeat("a note of a customer ", 5)[:102]
+var note = strings.Repeat("a note of a customer ", 6)[:113]
 
 func newItem(n int) item {
 	return item{

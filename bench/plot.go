@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"fmt"
 	"image/color"
-	"math"
 	"os"
 	"path/filepath"
 	"slices"
@@ -33,7 +32,7 @@ var colors = map[role]color.Color{
 	peer:  color.RGBA{R: 0xe0, G: 0x8e, B: 0x2b, A: 0xff},
 }
 
-// plot makes ratios.svg of all comparisons, and a file of the values for each
+// plot writes ratios.svg with all comparisons, and one file with the values of each
 // subject.
 func (r report) plot(dir string) error {
 	plot.DefaultFont = font.Font{Typeface: "Liberation", Variant: "Sans"}
@@ -63,7 +62,7 @@ func (r report) plot(dir string) error {
 	return nil
 }
 
-// tile is a plot of a number of rows.
+// tile is a plot with a number of rows.
 type tile struct {
 	*plot.Plot
 	rows int
@@ -119,14 +118,14 @@ func (r result) plot() tile {
 	return t
 }
 
-// whisker draws the quartiles at a height.
+// whisker draws a line from the lower to the upper quartile.
 func (t tile) whisker(q quartiles, y float64, c color.Color) {
 	line := newLine(plotter.XY{X: q.low, Y: y}, plotter.XY{X: q.high, Y: y})
 	line.Color = c
 	t.Add(line)
 }
 
-// label writes a text to the right of a point.
+// label draws text to the right of a point.
 func (t tile) label(x, y float64, text string) {
 	label, err := plotter.NewLabels(plotter.XYLabels{XYs: plotter.XYs{{X: x, Y: y}}, Labels: []string{text}})
 	if err != nil {
@@ -146,59 +145,7 @@ func newLine(from, to plotter.XY) *plotter.Line {
 	return line
 }
 
-// plotRatios has a point for each comparison, on an axis in which twice as much
-// and half as much are equally far from 1. It returns nil when there is none.
-func (r report) plotRatios() []tile {
-	type point struct {
-		comparison
-		name string
-	}
-	var points []point
-	for _, res := range r.results {
-		for _, c := range res.comparisons {
-			points = append(points, point{c, fmt.Sprintf("%s, of %s", res.name, c.to.name)})
-		}
-	}
-	if len(points) == 0 {
-		return nil
-	}
-	slices.Reverse(points)
-	names := make([]string, len(points))
-	low, high := 0.5, 2.0
-	for i, p := range points {
-		names[i] = p.name
-		low, high = min(low, p.ratio.low), max(high, p.ratio.high, p.goal)
-	}
-	t := newTile("Eventus, of the limit (blue) and of the best peer (orange)", "ratio (more is better), median and quartiles; a short bar is the goal", names)
-	t.X.Scale, t.X.Tick.Marker = plot.LogScale{}, doublings{}
-	ticks := math.Exp2(math.Ceil(math.Log2(high)))
-	t.X.Min, t.X.Max = math.Exp2(math.Floor(math.Log2(low))), ticks*2 // behind the last tick stand the numbers
-	t.Add(newLine(plotter.XY{X: 1, Y: -0.5}, plotter.XY{X: 1, Y: float64(len(points)) - 0.5}))
-	for i, p := range points {
-		y, c := float64(i), colors[ours]
-		if p.to.role == peer {
-			c = colors[peer]
-		}
-		dot, err := plotter.NewScatter(plotter.XYs{{X: p.ratio.median, Y: y}})
-		if err != nil {
-			panic(err)
-		}
-		dot.GlyphStyle = draw.GlyphStyle{Color: c, Radius: 4, Shape: draw.CircleGlyph{}}
-		t.whisker(p.ratio, y, c)
-		t.Add(dot)
-		text := fmt.Sprintf("%.2f", p.ratio.median)
-		if p.goal > 0 {
-			goal := newLine(plotter.XY{X: p.goal, Y: y - 0.35}, plotter.XY{X: p.goal, Y: y + 0.35})
-			goal.Width = 1.5
-			t.Add(goal)
-			text += fmt.Sprintf(" (goal %v)", p.goal)
-		}
-		t.label(ticks, y, text)
-	}
-	return []tile{t}
-}
-
-// counts are ticks with numbers as in the table.
+// counts formats the ticks of an axis as the table formats its numbers.
 type counts struct{ plot.DefaultTicks }
 
 func (c counts) Ticks(low, high float64) []plot.Tick {
@@ -211,18 +158,7 @@ func (c counts) Ticks(low, high float64) []plot.Tick {
 	return ticks
 }
 
-// doublings are the ticks of a logarithmic axis.
-type doublings struct{}
-
-func (doublings) Ticks(low, high float64) []plot.Tick {
-	var ticks []plot.Tick
-	for v := low; v < high; v *= 2 {
-		ticks = append(ticks, plot.Tick{Value: v, Label: fmt.Sprint(v)})
-	}
-	return ticks
-}
-
-// fonts stand in for the one that the text was measured with.
+// fonts is Liberation Sans, with which the text was measured, and its substitutes.
 const fonts = "Liberation Sans,Arial,Helvetica,sans-serif"
 
 // save draws tiles one below the other, and a caption.
@@ -242,7 +178,7 @@ func save(path, caption string, tiles []tile) error {
 	for i, t := range tiles {
 		column[i] = []*plot.Plot{t.Plot}
 	}
-	// Align has the axes begin at one place; the heights are our own.
+	// Align gives all plots the same left edge, but also the same height.
 	aligned := plot.Align(column, draw.Tiles{Rows: len(tiles), Cols: 1, PadLeft: gap, PadRight: gap}, area)
 	top := area.Max.Y
 	for i, t := range tiles {

@@ -17,7 +17,7 @@ import (
 	rawjetstream "github.com/nats-io/nats.go/jetstream"
 )
 
-// backlog is how many events a relay finds in its outbox.
+// backlog is the number of events in the relay's outbox.
 const backlog = 10_000
 
 func relayFigures() []figure {
@@ -44,7 +44,7 @@ func (g *gate) Unpublished(ctx context.Context, after int64, limit int) ([]store
 	return g.Store.Unpublished(ctx, after, limit)
 }
 
-// openRelay has the relay read, publish and mark a backlog.
+// openRelay measures the relay: it reads, publishes and marks a backlog.
 func openRelay(ctx context.Context, l *lab) (contender, error) {
 	s, _, err := l.postgres(ctx, 8)
 	if err != nil {
@@ -84,8 +84,8 @@ func openRelay(ctx context.Context, l *lab) (contender, error) {
 	})}, nil
 }
 
-// openRawPublish publishes the same messages, which it has in memory, by the
-// client's own asynchronous publishing.
+// openRawPublish publishes the same messages from memory with the client's
+// asynchronous API.
 func openRawPublish(ctx context.Context, l *lab) (contender, error) {
 	s, _, err := l.postgres(ctx, 2)
 	if err != nil {
@@ -117,8 +117,8 @@ func openRawPublish(ctx context.Context, l *lab) (contender, error) {
 	})}, nil
 }
 
-// rawMessages returns the messages that the relay would send, each under a new id,
-// so that the server does not take it for one that it has.
+// rawMessages returns the messages that the relay would send. Each has a new id, so
+// that the server does not drop it as a duplicate.
 func rawMessages(page []store.Message) []*nats.Msg {
 	messages := make([]*nats.Msg, len(page))
 	for i, m := range page {

@@ -8,12 +8,12 @@ import (
 	"github.com/riverqueue/river/rivermigrate"
 )
 
-// job is the order as a job of river.
+// job is an order as a job of river.
 type job struct{ item }
 
 func (job) Kind() string { return eventType }
 
-// openRiverSave inserts jobs of river.
+// openRiverSave inserts a job for each order.
 func openRiverSave(writers int) opener {
 	return func(ctx context.Context, l *lab) (contender, error) {
 		pool, err := l.newPool(ctx, writers)

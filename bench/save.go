@@ -42,7 +42,7 @@ func saveFigures() []figure {
 	})
 }
 
-// batch is how many events are saved, or loaded, at once.
+// batch is the number of events in a large save or load.
 const batch = 1000
 
 // opener makes a contender.
@@ -60,8 +60,8 @@ func opened(ctx context.Context, l *lab, openers ...opener) ([]contender, error)
 	return contenders, nil
 }
 
-// openSave saves aggregates of Eventus, with the check of the version and the row
-// of the outbox.
+// openSave saves with Eventus: events, version check and outbox rows in one
+// transaction.
 func openSave(writers, events int) opener {
 	return func(ctx context.Context, l *lab) (contender, error) {
 		s, _, err := l.postgres(ctx, max(writers, 4))
@@ -72,8 +72,7 @@ func openSave(writers, events int) opener {
 	}
 }
 
-// saver returns an operation that saves events on an aggregate of the worker's
-// own.
+// saver returns an operation that saves events. Each worker has its own aggregate.
 func saver(r *eventus.Repository[*order], writers, events int) func(ctx context.Context, worker int) error {
 	aggregates := make([]*order, writers)
 	return func(ctx context.Context, worker int) error {
@@ -89,7 +88,7 @@ func saver(r *eventus.Repository[*order], writers, events int) func(ctx context.
 	}
 }
 
-// openBareSave inserts rows that differ from those of Eventus in nothing.
+// openBareSave inserts the same rows with a plain INSERT for each event.
 func openBareSave(writers int) opener {
 	return func(ctx context.Context, l *lab) (contender, error) {
 		bare, err := openBare(ctx, l, writers)

@@ -17,7 +17,7 @@ import (
 	"time"
 )
 
-// connections are how many clients productd has at a time.
+// connections is the number of concurrent clients.
 const connections = 64
 
 func serviceFigures() []figure {
@@ -82,7 +82,7 @@ func startProductd(ctx context.Context, l *lab) (*service, error) {
 	if out, err := build.CombinedOutput(); err != nil {
 		return nil, fmt.Errorf("build productd: %w\n%s", err, out)
 	}
-	productd := exec.Command(binary, "-addr", "127.0.0.1:0", "-seed=false", "-data", filepath.Join(l.dir, l.name()))
+	productd := exec.Command(binary, "-addr", "127.0.0.1:0", "-data", filepath.Join(l.dir, l.name()))
 	productd.Stderr = os.Stderr
 	stdout, err := productd.StdoutPipe()
 	if err != nil {
@@ -113,7 +113,7 @@ func startProductd(ctx context.Context, l *lab) (*service, error) {
 	}
 }
 
-// startPlain serves the same requests by answering what the client wants.
+// startPlain starts a server that answers each request with the wanted status.
 func startPlain(l *lab) (*service, error) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -130,7 +130,7 @@ func startPlain(l *lab) (*service, error) {
 	return newService(l, "http://"+listener.Addr().String()), nil
 }
 
-// do sends a request and wants a status.
+// do sends a request and returns an error if the response has another status.
 func (s *service) do(ctx context.Context, method, path, body string, want int) error {
 	request, err := http.NewRequestWithContext(ctx, method, s.url+path, strings.NewReader(body))
 	if err != nil {
@@ -157,8 +157,8 @@ func (s *service) posts() func(context.Context, int) error {
 	return func(ctx context.Context, _ int) error { return s.post(ctx, newID()) }
 }
 
-// puts changes the price of a product of the worker's own. It takes a new one after
-// each hundred changes.
+// puts changes prices. Each worker has its own product, and takes a new one after a
+// hundred changes.
 func (s *service) puts() func(context.Context, int) error {
 	places := make([]place, connections)
 	return func(ctx context.Context, worker int) error {
@@ -172,7 +172,7 @@ func (s *service) puts() func(context.Context, int) error {
 	}
 }
 
-// readsOwnWrites counts a POST and its GET as one.
+// readsOwnWrites counts a POST and its GET as one request.
 func (s *service) readsOwnWrites() func(context.Context, int) error {
 	return func(ctx context.Context, _ int) error {
 		id := newID()

@@ -75,8 +75,8 @@ const bareSQLiteTable = `CREATE TABLE events (
 const bareSQLiteInsert = `
 INSERT INTO events (category, stream_id, version, event_id, type, content_type, data, time) VALUES (?, ?, ?, ?, ?, ?, ?, ?)`
 
-// openBareSQLiteSave inserts each event in a transaction of its own, on the one
-// connection that can write anyway.
+// openBareSQLiteSave inserts each event in a transaction of its own. It has one
+// connection, because SQLite has one writer at a time.
 func openBareSQLiteSave(writers int) opener {
 	return func(ctx context.Context, l *lab) (contender, error) {
 		db, err := l.sqlite(1)

@@ -11,13 +11,13 @@ import (
 	"strings"
 )
 
-// report is what a run has found.
+// report has the results of a run.
 type report struct {
 	facts   []fact
 	results []result
 }
 
-// print writes the facts, all rows and the comparisons as Markdown.
+// print writes facts, comparisons and values as Markdown.
 func (r report) print(w io.Writer) {
 	for _, f := range r.facts {
 		fmt.Fprintf(w, "- %s: %s\n", f.name, f.value)
@@ -54,7 +54,7 @@ func verdict(got, goal float64) string {
 	return count(goal) + ", met"
 }
 
-// count writes a number with three significant figures, and commas.
+// count formats a number with three significant digits and with commas.
 func count[N int | float64](n N) string {
 	text := strconv.FormatFloat(float64(n), 'g', 3, 64)
 	rounded, err := strconv.ParseFloat(text, 64)
@@ -88,8 +88,8 @@ func (r report) write(dir string) error {
 	return r.plot(dir)
 }
 
-// writeCSV has a line for each contender and, on that of a contender which ours is
-// compared with, the ratio. The facts stand above, as comments.
+// writeCSV writes the facts as comments and a line for each contender. The ratio
+// stands in the line of the contender that Eventus is compared with.
 func (r report) writeCSV(w io.Writer) error {
 	for _, f := range r.facts {
 		fmt.Fprintf(w, "# %s: %s\n", f.name, f.value)

@@ -41,7 +41,7 @@ func updateFigures() []figure {
 	}
 }
 
-// inTurn returns the ids of a number of streams, over and over. It is safe for
+// inTurn returns a function that goes round the ids of a number of streams. It is safe for
 // concurrent use.
 func inTurn(streams int) func() string {
 	ids := make([]string, streams)
@@ -93,9 +93,8 @@ func seed(workers, aggregates int, add func() error) error {
 
 const bareLast = `SELECT version, data FROM events WHERE category = $1 AND stream_id = $2 ORDER BY version DESC LIMIT 1`
 
-// openBareUpdate reads the last row of a stream and inserts the next one, and
-// does it again when another writer was first: what a table of versions takes
-// without a framework.
+// openBareUpdate reads the last row of a stream and inserts the next one. It tries
+// again when another writer was first.
 func openBareUpdate(writers, streams int) opener {
 	return func(ctx context.Context, l *lab) (contender, error) {
 		bare, err := openBare(ctx, l, writers)

@@ -15,8 +15,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 )
 
-// forwarderTopic is the table in which watermill's forwarder finds what is to go
-// to a broker.
+// forwarderTopic is the topic that watermill's forwarder reads from PostgreSQL.
 const forwarderTopic = "forwarder"
 
 func makeForwarderTable(ctx context.Context, pool *pgxpool.Pool) error {
@@ -41,8 +40,8 @@ func newForwarderPublisher(db watermillsql.ContextExecutor) (*forwarder.Publishe
 	return forwarder.NewPublisher(p, forwarder.PublisherConfig{ForwarderTopic: forwarderTopic}), nil
 }
 
-// openWatermillSave inserts an event, and the message for the forwarder in the same
-// transaction: the outbox as watermill's documentation has it.
+// openWatermillSave inserts an event and, in the same transaction, a message for the
+// forwarder. This is the outbox of watermill's documentation.
 func openWatermillSave(writers int) opener {
 	return func(ctx context.Context, l *lab) (contender, error) {
 		bare, err := openBare(ctx, l, writers)
@@ -75,12 +74,11 @@ func openWatermillSave(writers int) opener {
 	}
 }
 
-// forwarded is how many messages the forwarder finds: fewer than our relay, because
-// it takes longer.
+// forwarded is the number of messages in the forwarder's backlog. It is smaller than
+// the relay's, because the forwarder needs more time for each message.
 const forwarded = 2000
 
-// openForwarder has watermill's forwarder bring a backlog from PostgreSQL to
-// JetStream.
+// openForwarder measures watermill's forwarder from PostgreSQL to JetStream.
 func openForwarder(ctx context.Context, l *lab) (contender, error) {
 	pool, err := l.newPool(ctx, 8)
 	if err != nil {
