@@ -143,6 +143,11 @@ func (u *update[A]) join(ctx context.Context, g *group) (d decision) {
 	d = decision{group: g, follows: len(g.events) > 0}
 	a, c, err := r.enter(ctx, u.id, g)
 	if err == nil {
+		if d.version, err = u.repeats(ctx, c.name(), g.base, g.past, g.recorded()); d.version > 0 {
+			return d
+		}
+	}
+	if err == nil {
 		err = u.decideOn(a, c)
 	}
 	var events []store.Event

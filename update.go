@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/eventus-go/eventus/store"
 	"github.com/sethvargo/go-retry"
@@ -31,6 +32,9 @@ func (r *Repository[A]) Update(ctx context.Context, id string, decide func(A) er
 	u := update[A]{repository: r, id: id, decide: decide}
 	for _, opt := range opts {
 		opt(&u.updateOptions)
+	}
+	if u.commandID != "" {
+		ctx = WithCausationID(ctx, u.commandID)
 	}
 	attempt := u.inTurn
 	if _, bound := r.store.(store.Bound); bound {
@@ -81,9 +85,12 @@ func (u *update[A]) decideOn(a A, c core) error {
 
 // alone is an attempt that others may race.
 func (u *update[A]) alone(ctx context.Context) (version int64, err error) {
-	a, c, _, err := u.repository.load(ctx, u.id)
+	a, c, p, err := u.repository.load(ctx, u.id)
 	if err != nil {
 		return 0, err
+	}
+	if version, err := u.repeats(ctx, c.name(), c.base(), p, nil); version > 0 || err != nil {
+		return version, err
 	}
 	if err := u.decideOn(a, c); err != nil {
 		return 0, err
@@ -93,4 +100,52 @@ func (u *update[A]) alone(ctx context.Context) (version int64, err error) {
 		err = &raceError{err}
 	}
 	return c.version(), err
+}
+
+// commandWindow is how many events of an aggregate are looked through for those of
+// a command, at least.
+const commandWindow = 1000
+
+// repeats returns the version after the events of the command, or 0 if there are
+// none. The store has the aggregate at a version: its past, if that is known, and
+// what others of the group have recorded on top.
+func (u *update[A]) repeats(ctx context.Context, s store.Stream, stored int64, p *past, recorded []store.Message) (int64, error) {
+	if u.commandID == "" {
+		return 0, nil
+	}
+	if version := u.among(recorded); version > 0 {
+		return version, nil
+	}
+	unseen := stored
+	if p != nil {
+		if version := u.among(p.messages); version > 0 {
+			return version, nil
+		}
+		unseen = p.snapshot.Version
+	}
+	var found int64
+	for after := max(0, unseen-commandWindow); after < unseen; {
+		page, err := u.repository.store.Read(ctx, s, after, pageSize)
+		if err != nil {
+			return 0, fmt.Errorf("look for command %q: %w", u.commandID, describe(s, err))
+		}
+		if version := u.among(page); version > 0 {
+			found = version
+		}
+		if len(page) < pageSize {
+			break
+		}
+		after = page[len(page)-1].Version
+	}
+	return found, nil
+}
+
+// among returns the version of the last message that the command has led to, or 0.
+func (u *update[A]) among(messages []store.Message) int64 {
+	for _, m := range slices.Backward(messages) {
+		if m.Metadata.CausationID == u.commandID {
+			return m.Version
+		}
+	}
+	return 0
 }

@@ -75,7 +75,9 @@ var faults = []fault{
 	{"a stretch with few messages is the end of the log", "a stretch looks at MaxStretch messages at most",
 		with(func(s *memory.Store) store.Store { return stretchFault{s, endsWhenShort} })},
 	{"a stretch goes on to the end of the log", "a stretch ends within its bounds",
-		with(func(s *memory.Store) store.Store { return stretchFault{s, func(_ store.Range, s *store.Stretch) { s.End = false }} })},
+		with(func(s *memory.Store) store.Store {
+			return stretchFault{s, func(_ store.Range, s *store.Stretch) { s.End = false }}
+		})},
 	{"a stretch looks at the whole log", "a stretch looks at MaxStretch messages at most",
 		with(func(s *memory.Store) store.Store { return unbounded{s} })},
 	{"a stretch comes before an earlier commit shows", "a reader of some categories who continues after the last place skips nothing while writers append",
