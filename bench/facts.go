@@ -116,18 +116,20 @@ func sqliteVersion(ctx context.Context) (version string) {
 	return version + ", WAL, synchronous FULL"
 }
 
-// caption returns the most important facts in two lines, for plots.
+// caption returns the most important facts in three lines, for plots.
 func (r report) caption() string {
-	var run, servers []string
+	var lines [3][]string
 	for _, f := range r.facts {
 		switch f.name {
 		case "date", "machine", "slices":
-			run = append(run, f.value)
+			lines[0] = append(lines[0], f.value)
 		case "commit":
-			run = append(run, "commit "+f.value)
-		case "PostgreSQL", "SQLite", "NATS server":
-			servers = append(servers, f.name+" "+f.value)
+			lines[0] = append(lines[0], "commit "+f.value)
+		case "PostgreSQL":
+			lines[1] = append(lines[1], "PostgreSQL "+f.value)
+		case "Go", "SQLite", "NATS server":
+			lines[2] = append(lines[2], f.name+" "+f.value)
 		}
 	}
-	return strings.Join(run, "; ") + "\n" + strings.Join(servers, "; ")
+	return strings.Join([]string{strings.Join(lines[0], "; "), strings.Join(lines[1], "; "), strings.Join(lines[2], "; ")}, "\n")
 }

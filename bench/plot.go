@@ -23,7 +23,7 @@ const (
 	margins   = 2.6 * vg.Centimeter // of a plot: its title, its axis and their labels
 
 	gap           = 0.25 * vg.Centimeter
-	captionHeight = 5 * gap
+	captionHeight = 6 * gap
 )
 
 var colors = map[role]color.Color{
