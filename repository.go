@@ -74,16 +74,15 @@ func (r *Repository[A]) Save(ctx context.Context, a A) error {
 }
 
 func (r *Repository[A]) save(ctx context.Context, c core) error {
-	events, stored, err := c.pending(r.newID)
+	events, stored, err := c.pending(r.newID, r.clock())
 	if err != nil {
 		return fmt.Errorf("save %s: %w", r.category, err)
 	}
 	if len(events) == 0 {
 		return nil
 	}
-	now, metadata := r.clock(), MetadataFrom(ctx)
+	metadata := MetadataFrom(ctx)
 	for i := range events {
-		events[i].Time = now
 		events[i].Metadata = metadata
 	}
 	version, err := r.append(ctx, c.name(), store.Expected(stored), events)

@@ -3,6 +3,7 @@ package eventus
 import (
 	"context"
 	"log/slog"
+	"math"
 	"time"
 
 	"github.com/eventus-go/eventus/store"
@@ -37,36 +38,30 @@ func (r *Repository[A]) loadSnapshot(ctx context.Context, id string) (a A, c cor
 	if page == nil {
 		page = []store.Message{}
 	}
-	if err = r.replay(ctx, c, page, func(*store.Message) bool { return false }); err != nil {
+	if err = r.replay(ctx, c, page, math.MaxInt64, nil); err != nil {
 		return a, c, false, err
 	}
 	r.spareNextLoad(ctx, c, snap.Version)
 	return a, c, true, nil
 }
 
-// startAt returns the aggregate as its snapshot has it, with the first page after
-// it, if that is at a version or before it. Otherwise the aggregate is new.
-func (r *Repository[A]) startAt(ctx context.Context, id string, version int64) (a A, c core, page []store.Message, err error) {
+// startAt returns the aggregate as its snapshot has it, if that is wanted.
+// Otherwise the aggregate is new.
+func (r *Repository[A]) startAt(ctx context.Context, id string, wanted func(*store.Snapshot) bool) (a A, c core, err error) {
 	a, c = r.new(id)
 	if r.snapshots == nil {
-		return a, c, nil, nil
+		return a, c, nil
 	}
-	snap, page, err := r.snapshots.ReadSnapshot(ctx, c.name(), r.snapshotSchema, pageSize)
+	snap, _, err := r.snapshots.ReadSnapshot(ctx, c.name(), r.snapshotSchema, 0)
 	switch {
 	case ctx.Err() != nil:
-		return a, c, nil, describe(c.name(), ctx.Err())
+		return a, c, describe(c.name(), ctx.Err())
 	case err != nil:
 		r.snapshotFailed("read", c.name(), err)
-	case snap.Version > version:
-	case snap.Version > 0 && c.restore(snap) != nil:
+	case snap.Version > 0 && wanted(&snap) && c.restore(snap) != nil:
 		a, c = r.new(id)
-	default:
-		if page == nil {
-			page = []store.Message{}
-		}
-		return a, c, page, nil
 	}
-	return a, c, nil, nil
+	return a, c, nil
 }
 
 // spareNextLoad stores a snapshot after a load that replayed so much that there
