@@ -17,10 +17,10 @@ WITH snapshot AS MATERIALIZED (
 	FROM {schema}.snapshots AS s JOIN {schema}.event_store AS e USING (category, stream_id, version, event_id)
 	WHERE s.category = $1 AND s.stream_id = $2 AND s.schema = $3
 )
-SELECT 0::bigint AS position, $1::text, $2::text, version, '', '', content_type, data, latest, '', '', '', NULL::jsonb
+SELECT 0::bigint AS position, $1::text, $2::text, version, '', '', content_type, data, latest, '', '', '', NULL::jsonb, NULL::integer
 FROM snapshot
 UNION ALL (
-	SELECT ` + messageColumns + ` FROM {schema}.event_store
+	SELECT ` + eventColumns + ` FROM {schema}.event_store
 	WHERE category = $1 AND stream_id = $2 AND version > coalesce((SELECT version FROM snapshot), 0)
 	ORDER BY version LIMIT $4
 )`
