@@ -3,6 +3,7 @@ package eventus
 import (
 	"context"
 	"fmt"
+	"math"
 	"time"
 
 	"github.com/eventus-go/eventus/store"
@@ -27,9 +28,9 @@ func (r *Repository[A]) Load(ctx context.Context, id string) (A, error) {
 // saved if the aggregate has moved on. It begins with the snapshot if that is not
 // of a later version.
 func (r *Repository[A]) LoadAt(ctx context.Context, id string, version int64) (A, error) {
-	a, c, page, err := r.startAt(ctx, id, version)
+	a, c, err := r.startAt(ctx, id, func(snap *store.Snapshot) bool { return snap.Version <= version })
 	if err == nil {
-		err = r.replay(ctx, c, page, func(m *store.Message) bool { return m.Version > version })
+		err = r.replay(ctx, c, nil, version, nil)
 	}
 	if err == nil && (version < 1 || c.version() != version) {
 		err = fmt.Errorf("%s at version %d: %w", c.name(), version, ErrNotFound)
@@ -39,11 +40,12 @@ func (r *Repository[A]) LoadAt(ctx context.Context, id string, version int64) (A
 
 // LoadAsOf returns the aggregate as it was at a time: after the events before
 // the first one that was recorded later. It returns [ErrNotFound] when nothing
-// had happened to it then. Times are those of the writers' clocks.
+// had happened to it then. Times are those of the writers' clocks. It begins with
+// the snapshot if none of the events in that is later.
 func (r *Repository[A]) LoadAsOf(ctx context.Context, id string, at time.Time) (A, error) {
-	a, c, page, err := r.start(ctx, id)
+	a, c, err := r.startAt(ctx, id, func(snap *store.Snapshot) bool { return !snap.Latest.IsZero() && !snap.Latest.After(at) })
 	if err == nil {
-		err = r.replay(ctx, c, page, func(m *store.Message) bool { return m.Time.After(at) })
+		err = r.replay(ctx, c, nil, math.MaxInt64, func(m *store.Message) bool { return m.Time.After(at) })
 	}
 	if err == nil && c.version() == 0 {
 		err = fmt.Errorf("%s as of %s: %w", c.name(), at.Format(time.RFC3339Nano), ErrNotFound)
@@ -67,9 +69,13 @@ func (r *Repository[A]) load(ctx context.Context, id string) (A, core, *past, er
 			return a, c, p, err
 		}
 	}
-	a, c, page, err := r.start(ctx, id)
-	if err == nil {
-		err = r.replay(ctx, c, page, never)
+	a, c := r.new(id)
+	page, err := r.store.Read(ctx, c.name(), 0, pageSize)
+	if err != nil {
+		return a, c, nil, fmt.Errorf("load %w", describe(c.name(), err))
+	}
+	if page != nil {
+		err = r.replay(ctx, c, page, math.MaxInt64, nil)
 	}
 	if err != nil {
 		return a, c, nil, err
@@ -85,26 +91,31 @@ func pastOf(snap store.Snapshot, page []store.Message) *past {
 	return &past{snap, page}
 }
 
-func never(*store.Message) bool { return false }
-
-// replay applies the messages after the aggregate's version, page by page, until
-// stop says that a message is not wanted any more. The first page is at hand
-// already.
-func (r *Repository[A]) replay(ctx context.Context, c core, page []store.Message, stop func(*store.Message) bool) (err error) {
+// replay applies the messages after the aggregate's version and up to another one,
+// page by page, until stop says that a message is not wanted any more. Stop may be
+// nil. A first page of pageSize that is at hand already is given.
+func (r *Repository[A]) replay(ctx context.Context, c core, page []store.Message, upTo int64, stop func(*store.Message) bool) (err error) {
 	for {
+		limit := int(min(pageSize, upTo-c.version()))
+		if limit < 1 {
+			return nil
+		}
+		if page == nil {
+			if page, err = r.store.Read(ctx, c.name(), c.version(), limit); err != nil {
+				return fmt.Errorf("load %w", describe(c.name(), err))
+			}
+		}
 		for i := range page {
-			if stop(&page[i]) {
+			if stop != nil && stop(&page[i]) {
 				return nil
 			}
 			if err := c.replay(&page[i]); err != nil {
 				return fmt.Errorf("load %w", err)
 			}
 		}
-		if len(page) < pageSize {
+		if len(page) < limit {
 			return nil
 		}
-		if page, err = r.store.Read(ctx, c.name(), c.version(), pageSize); err != nil {
-			return fmt.Errorf("load %w", describe(c.name(), err))
-		}
+		page = nil
 	}
 }

@@ -93,13 +93,12 @@ func (r *Repository[A]) save(ctx context.Context, c core) error {
 
 // pending returns the recorded events of an aggregate, complete.
 func (r *Repository[A]) pending(ctx context.Context, c core) ([]store.Event, error) {
-	events, err := c.pending(r.newID)
+	events, err := c.pending(r.newID, r.clock())
 	if err != nil {
 		return nil, fmt.Errorf("save %s: %w", r.category, err)
 	}
-	now, metadata := r.clock(), MetadataFrom(ctx)
+	metadata := MetadataFrom(ctx)
 	for i := range events {
-		events[i].Time = now
 		events[i].Metadata = metadata
 	}
 	return events, nil

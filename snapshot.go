@@ -2,8 +2,8 @@ package eventus
 
 import (
 	"context"
-	"fmt"
 	"log/slog"
+	"math"
 	"time"
 
 	"github.com/eventus-go/eventus/store"
@@ -35,42 +35,33 @@ func (r *Repository[A]) loadSnapshot(ctx context.Context, id string) (a A, c cor
 			return a, c, nil, false, nil
 		}
 	}
-	if err = r.replay(ctx, c, page, never); err != nil {
+	if page == nil {
+		page = []store.Message{}
+	}
+	if err = r.replay(ctx, c, page, math.MaxInt64, nil); err != nil {
 		return a, c, nil, false, err
 	}
 	r.spareNextLoad(ctx, c, snap.Version)
 	return a, c, pastOf(snap, page), true, nil
 }
 
-// startAt returns the aggregate as its snapshot has it, with the first page after
-// it, if that is at a version or before it. Otherwise the aggregate is new, with the
-// first page of its events.
-func (r *Repository[A]) startAt(ctx context.Context, id string, version int64) (a A, c core, page []store.Message, err error) {
-	if r.snapshots == nil {
-		return r.start(ctx, id)
-	}
+// startAt returns the aggregate as its snapshot has it, if that is wanted.
+// Otherwise the aggregate is new.
+func (r *Repository[A]) startAt(ctx context.Context, id string, wanted func(*store.Snapshot) bool) (a A, c core, err error) {
 	a, c = r.new(id)
-	snap, page, err := r.snapshots.ReadSnapshot(ctx, c.name(), r.snapshotSchema, pageSize)
+	if r.snapshots == nil {
+		return a, c, nil
+	}
+	snap, _, err := r.snapshots.ReadSnapshot(ctx, c.name(), r.snapshotSchema, 0)
 	switch {
 	case ctx.Err() != nil:
-		return a, c, nil, describe(c.name(), ctx.Err())
+		return a, c, describe(c.name(), ctx.Err())
 	case err != nil:
 		r.snapshotFailed("read", c.name(), err)
-	case snap.Version > version:
-	case snap.Version > 0 && c.restore(snap) != nil:
-	default:
-		return a, c, page, nil
+	case snap.Version > 0 && wanted(&snap) && c.restore(snap) != nil:
+		a, c = r.new(id)
 	}
-	return r.start(ctx, id)
-}
-
-// start returns the aggregate without events, and the first page of them.
-func (r *Repository[A]) start(ctx context.Context, id string) (a A, c core, page []store.Message, err error) {
-	a, c = r.new(id)
-	if page, err = r.store.Read(ctx, c.name(), 0, pageSize); err != nil {
-		return a, c, nil, fmt.Errorf("load %w", describe(c.name(), err))
-	}
-	return a, c, page, nil
+	return a, c, nil
 }
 
 // spareNextLoad stores a snapshot after a load that replayed so much that there

@@ -103,7 +103,7 @@ func testPlans(t *testing.T, parts bool) {
 		{"refuse", s.statements.refuse, []any{7, "too large", 1}, false},
 		{"readmit", s.statements.readmit, []any{false}, false},
 		{"read snapshot", s.statements.readSnapshot, []any{"product", "7", 1, 500}, false},
-		{"write snapshot", s.statements.writeSnapshot, []any{"product", "7", 1, 30, "c", []byte("x")}, false},
+		{"write snapshot", s.statements.writeSnapshot, []any{"product", "7", 1, 30, "c", []byte("x"), "2026-01-01"}, false},
 		{"lock marks", s.statements.lockMarks, append([]any{"a"}, streams...), true},
 		{"marks", s.statements.marks, append([]any{"a"}, streams...), true},
 		{"set marks", s.statements.setMarks, append(append([]any{"a"}, streams...), []int64{1, 2, 3}, []string{"1", "2", "3"}), false},

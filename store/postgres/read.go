@@ -11,7 +11,7 @@ import (
 )
 
 const readSQL = `
-SELECT ` + messageColumns + ` FROM {schema}.event_store
+SELECT ` + eventColumns + ` FROM {schema}.event_store
 WHERE category = $1 AND stream_id = $2 AND version > $3
 ORDER BY version LIMIT $4`
 
@@ -33,7 +33,7 @@ func (s *Store) read(ctx context.Context, db querier, stream store.Stream, after
 }
 
 const readAllSQL = `
-SELECT ` + messageColumns + ` FROM {schema}.event_store
+SELECT ` + eventColumns + ` FROM {schema}.event_store
 WHERE position > $1
 ORDER BY position LIMIT $2`
 
@@ -73,10 +73,10 @@ func (s *Store) ReadAll(ctx context.Context, after int64, limit int) ([]store.Me
 // if they are of another category. N counts those that were looked at.
 const readStretchSQL = `
 SELECT position, category, stream_id, version, event_id, type, content_type, CASE WHEN category = ANY ($2) THEN data ELSE '' END AS data, time,
-	correlation_id, causation_id, actor, metadata, n
+	correlation_id, causation_id, actor, metadata, CASE WHEN category = ANY ($2) THEN checksum END AS checksum, n
 FROM (
 	SELECT e.*, row_number() OVER log AS n, lead(position) OVER log IS NULL AS last
-	FROM (SELECT ` + messageColumns + ` FROM {schema}.event_store WHERE position > $1 ORDER BY position LIMIT $3) AS e
+	FROM (SELECT ` + eventColumns + ` FROM {schema}.event_store WHERE position > $1 ORDER BY position LIMIT $3) AS e
 	WINDOW log AS (ORDER BY position)
 ) AS m
 WHERE n = 1 OR last OR category = ANY ($2)

@@ -26,27 +26,30 @@ var plans = []struct{ name, query, plan string }{
 		SEARCH event_store USING INTEGER PRIMARY KEY (rowid>?)`},
 	{"read a stretch", readStretchSQL, `
 		SEARCH event_store USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)
-		SCALAR SUBQUERY 6
+		SCALAR SUBQUERY 7
 		MATERIALIZE looked
 		CO-ROUTINE (subquery-1)
 		SEARCH event_store USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)
 		SCAN (subquery-1)
 		SCAN looked
-		SCALAR SUBQUERY 7
+		SCALAR SUBQUERY 8
 		SCAN looked
-		LIST SUBQUERY 8
+		LIST SUBQUERY 9
 		SCAN json_each VIRTUAL TABLE INDEX 1:
 		CREATE BLOOM FILTER
-		SCALAR SUBQUERY 9
-		SCAN looked
 		SCALAR SUBQUERY 10
+		SCAN looked
+		SCALAR SUBQUERY 11
 		SCAN looked
 		LIST SUBQUERY 3
 		SCAN json_each VIRTUAL TABLE INDEX 1:
 		CREATE BLOOM FILTER
-		SCALAR SUBQUERY 5
+		LIST SUBQUERY 4
+		SCAN json_each VIRTUAL TABLE INDEX 1:
+		CREATE BLOOM FILTER
+		SCALAR SUBQUERY 6
 		SEARCH event_store USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)
-		SCALAR SUBQUERY 4
+		SCALAR SUBQUERY 5
 		SCAN looked`},
 	{"unpublished", unpublishedSQL, `
 		SEARCH outbox USING INTEGER PRIMARY KEY (rowid>?)

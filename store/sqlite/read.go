@@ -13,7 +13,7 @@ import (
 )
 
 const readSQL = `
-SELECT ` + messageColumns + ` FROM event_store
+SELECT ` + eventColumns + ` FROM event_store
 WHERE category = ? AND stream_id = ? AND version > ?
 ORDER BY version LIMIT ?`
 
@@ -39,7 +39,7 @@ func read(ctx context.Context, statement *sql.Stmt, stream store.Stream, after i
 }
 
 const readAllSQL = `
-SELECT ` + messageColumns + ` FROM event_store
+SELECT ` + eventColumns + ` FROM event_store
 WHERE position > ?
 ORDER BY position LIMIT ?`
 
@@ -67,6 +67,7 @@ WITH looked AS MATERIALIZED (
 )
 SELECT position, category, stream_id, version, event_id, type, content_type,
 	iif(category IN (SELECT value FROM json_each(?3)), data, x''), time, correlation_id, causation_id, actor, metadata,
+	iif(category IN (SELECT value FROM json_each(?3)), checksum, NULL),
 	EXISTS (SELECT 1 FROM event_store WHERE position > (SELECT last FROM looked) AND position <= ?2) AS more
 FROM event_store
 WHERE position >= (SELECT first FROM looked) AND position <= (SELECT last FROM looked)
@@ -102,7 +103,7 @@ func (s *Store) readStretch(ctx context.Context, r store.Range) (stretch store.S
 	more := false
 	for len(stretch.Messages) < r.Limit && rows.Next() {
 		var m store.Message
-		if err := scanMessage(rows, &m, &more); err != nil {
+		if err := scanEvent(rows, &m, &more); err != nil {
 			return stretch, err
 		}
 		stretch.Add(r, &m)

@@ -125,6 +125,8 @@ var faults = []fault{
 	{"the history changes", "the id of the history is a UUID that stays",
 		with(func(s *memory.Store) store.Store { return volatile{s} })},
 
+	{"a snapshot keeps the first time that it had", "a snapshot keeps the latest time of its events in UTC, cut to the microsecond, and zero where it is not known",
+		with(func(s *memory.Store) store.Store { return &firstTime{Store: s} })},
 	{"a snapshot goes back", "a snapshot only moves forward",
 		with(func(s *memory.Store) store.Store { return &lastSnapshot{Store: s} })},
 	{"a snapshot of events that are not there is kept", "a snapshot of a version that the stream does not have is not stored",
