@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/eventus-go/eventus/codec"
 	"github.com/eventus-go/eventus/store"
@@ -21,9 +22,11 @@ type Aggregate[S any, E Event[S]] struct {
 	_        noCopy
 	stream   store.Stream
 	state    S
-	stored   int64 // the version the store has, as far as this value knows
+	stored   int64     // the version the store has, as far as this value knows
+	latest   time.Time // of the stored events' times; zero when it is not known
 	recorded []E
 	ids      []string   // of those recorded events that were sent to a store
+	sent     time.Time  // the latest time that these were sent with
 	events   *Events[E] // nil in a zero value
 }
 
@@ -86,12 +89,15 @@ type core interface {
 	restore(snap store.Snapshot) error
 	// snapshot returns the state, encoded, with the version the store has.
 	snapshot() (store.Snapshot, error)
-	// pending returns the recorded events, encoded, and the version that they
-	// were recorded on. Each keeps the id that it gets from newID.
-	pending(newID func() string) (events []store.Event, stored int64, err error)
+	// pending returns the recorded events, encoded. Each keeps the id that it gets
+	// from newID. They are about to be sent to a store with that time.
+	pending(newID func() string, at time.Time) ([]store.Event, error)
 	// saved tells that the recorded events are stored, up to version.
 	saved(version int64)
 	name() store.Stream
+	// base returns the version that the store has.
+	base() int64
+	// version returns that with the recorded events.
 	version() int64
 }
 
@@ -108,6 +114,7 @@ func (a *Aggregate[S, E]) replay(m *store.Message) error {
 		return err
 	}
 	event.Apply(&a.state)
+	a.happened(m.Time)
 	a.stored = m.Version
 	return nil
 }
@@ -127,7 +134,7 @@ func (a *Aggregate[S, E]) restore(snap store.Snapshot) (err error) {
 	if err := c.Decode(snap.Data, &state); err != nil {
 		return err
 	}
-	a.state, a.stored = state, snap.Version
+	a.state, a.stored, a.latest = state, snap.Version, snap.Latest
 	return nil
 }
 
@@ -137,7 +144,7 @@ func (a *Aggregate[S, E]) snapshot() (store.Snapshot, error) {
 	if err != nil {
 		return store.Snapshot{}, err
 	}
-	return store.Snapshot{Stream: a.stream, Version: a.stored, ContentType: c.ContentType(), Data: data}, nil
+	return store.Snapshot{Stream: a.stream, Version: a.stored, Latest: a.latest, ContentType: c.ContentType(), Data: data}, nil
 }
 
 // encodeState turns a codec's or a marshaller's panic into an error: a failing
@@ -153,27 +160,47 @@ func encodeState(c codec.Codec, state any) (data []byte, err error) {
 
 var errUnbound = errors.New("the aggregate has no id; make it by the repository's New, Load or Update")
 
-func (a *Aggregate[S, E]) pending(newID func() string) ([]store.Event, int64, error) {
+func (a *Aggregate[S, E]) pending(newID func() string, at time.Time) ([]store.Event, error) {
 	if a.events == nil {
-		return nil, 0, errUnbound
+		return nil, errUnbound
 	}
 	events := make([]store.Event, len(a.recorded))
 	for i, event := range a.recorded {
 		encoded, err := a.events.Encode(event)
 		if err != nil {
-			return nil, 0, err
+			return nil, err
 		}
 		if i == len(a.ids) {
 			a.ids = append(a.ids, newID())
 		}
-		encoded.ID = a.ids[i]
+		encoded.ID, encoded.Time = a.ids[i], at
 		events[i] = encoded
 	}
-	return events, a.stored, nil
+	a.sent = later(a.sent, at)
+	return events, nil
 }
 
-func (a *Aggregate[S, E]) saved(version int64) { a.stored, a.recorded, a.ids = version, nil, nil }
+func (a *Aggregate[S, E]) saved(version int64) {
+	a.happened(a.sent)
+	a.stored, a.recorded, a.ids, a.sent = version, nil, nil, time.Time{}
+}
+
+// happened notes the time of an event that follows the stored ones.
+func (a *Aggregate[S, E]) happened(at time.Time) {
+	if a.stored == 0 || !a.latest.IsZero() {
+		a.latest = later(a.latest, at)
+	}
+}
+
+func later(a, b time.Time) time.Time {
+	if b.After(a) {
+		return b
+	}
+	return a
+}
 
 func (a *Aggregate[S, E]) name() store.Stream { return a.stream }
 
-func (a *Aggregate[S, E]) version() int64 { return a.stored }
+func (a *Aggregate[S, E]) base() int64 { return a.stored }
+
+func (a *Aggregate[S, E]) version() int64 { return a.Version() }

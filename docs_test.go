@@ -1,7 +1,6 @@
 package eventus_test
 
 import (
-	"bufio"
 	"fmt"
 	"io"
 	"io/fs"
@@ -37,7 +36,8 @@ func TestTheReadmesCodeIsTested(t *testing.T) {
 // What productd logs, and what it answers, is what the README prints.
 func TestTheReadmesCommandsAnswerAsPrinted(t *testing.T) {
 	readme := readText(t, "README.md")
-	log, url := startProductd(t)
+	sample := startProductd(t, "-data", t.TempDir())
+	log := sample.log()
 	cut := regexp.MustCompile(`event_id=\S+|data=\S+|history=\S+|http://[\d.:]+`)
 	for _, block := range blocksOf(readme, "") {
 		for line := range strings.Lines(block) {
@@ -50,59 +50,32 @@ func TestTheReadmesCommandsAnswerAsPrinted(t *testing.T) {
 	}
 	answered := 0
 	for _, block := range blocksOf(readme, "console") {
-		lines := strings.Split(strings.TrimSpace(block), "\n")
-		for i, line := range lines {
-			command, ok := strings.CutPrefix(line, "$ curl ")
-			if !ok {
-				continue
-			}
-			if i+1 == len(lines) {
-				t.Fatalf("no answer follows %q", line)
-			}
-			if got := curl(t, url, command); got != lines[i+1] {
-				t.Errorf("%s\ngot  %s\nwant %s", line, got, lines[i+1])
-			}
-			answered++
-		}
+		answered += checkAnswers(t, sample.url, block)
 	}
 	if answered == 0 {
 		t.Error("README.md has no curl line")
 	}
 }
 
-// startProductd runs productd until the test ends, and returns what it logs
-// before it serves, and its URL.
-func startProductd(t *testing.T) (log []string, url string) {
+// checkAnswers compares the answers at url with those that follow the curl lines
+// of a block, and returns the number of these lines.
+func checkAnswers(t *testing.T, url, block string) (answered int) {
 	t.Helper()
-	binary := filepath.Join(t.TempDir(), "productd.exe")
-	if out, err := exec.Command("go", "build", "-o", binary, "./product/cmd/productd").CombinedOutput(); err != nil {
-		t.Fatalf("go build: %v\n%s", err, out)
-	}
-	productd := exec.Command(binary, "-addr", "127.0.0.1:0", "-data", t.TempDir())
-	productd.Stderr = os.Stderr
-	stdout, err := productd.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := productd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		_ = productd.Process.Signal(os.Interrupt)
-		_, _ = io.Copy(io.Discard, stdout)
-		if err := productd.Wait(); err != nil {
-			t.Errorf("productd ended with %v", err)
+	lines := strings.Split(strings.TrimSpace(block), "\n")
+	for i, line := range lines {
+		command, ok := strings.CutPrefix(line, "$ curl ")
+		if !ok {
+			continue
 		}
-	})
-	serving := regexp.MustCompile(`msg="serving.* url=(\S+)`)
-	for lines := bufio.NewScanner(stdout); lines.Scan(); {
-		log = append(log, lines.Text())
-		if found := serving.FindStringSubmatch(lines.Text()); found != nil {
-			return log, found[1]
+		if i+1 == len(lines) {
+			t.Fatalf("no answer follows %q", line)
 		}
+		if got := curl(t, url, command); got != lines[i+1] {
+			t.Errorf("%s\ngot  %s\nwant %s", line, got, lines[i+1])
+		}
+		answered++
 	}
-	t.Fatalf("productd has ended:\n%s", strings.Join(log, "\n"))
-	return nil, ""
+	return answered
 }
 
 // curl does what the command line says, at url, and returns the body.

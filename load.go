@@ -3,6 +3,7 @@ package eventus
 import (
 	"context"
 	"fmt"
+	"math"
 	"time"
 
 	"github.com/eventus-go/eventus/store"
@@ -15,7 +16,7 @@ const pageSize = 500
 // Load returns the aggregate as it is now, or [ErrNotFound] when nothing has
 // happened to it. It sees every save that returned before Load was called.
 func (r *Repository[A]) Load(ctx context.Context, id string) (A, error) {
-	a, c, err := r.load(ctx, id)
+	a, c, _, err := r.load(ctx, id)
 	if err == nil && c.version() == 0 {
 		err = fmt.Errorf("%s: %w", c.name(), ErrNotFound)
 	}
@@ -27,9 +28,9 @@ func (r *Repository[A]) Load(ctx context.Context, id string) (A, error) {
 // saved if the aggregate has moved on. It begins with the snapshot if that is not
 // of a later version.
 func (r *Repository[A]) LoadAt(ctx context.Context, id string, version int64) (A, error) {
-	a, c, page, err := r.startAt(ctx, id, version)
+	a, c, err := r.startAt(ctx, id, func(snap *store.Snapshot) bool { return snap.Version <= version })
 	if err == nil {
-		err = r.replay(ctx, c, page, func(m *store.Message) bool { return m.Version > version })
+		err = r.replay(ctx, c, nil, version, nil)
 	}
 	if err == nil && (version < 1 || c.version() != version) {
 		err = fmt.Errorf("%s at version %d: %w", c.name(), version, ErrNotFound)
@@ -39,10 +40,13 @@ func (r *Repository[A]) LoadAt(ctx context.Context, id string, version int64) (A
 
 // LoadAsOf returns the aggregate as it was at a time: after the events before
 // the first one that was recorded later. It returns [ErrNotFound] when nothing
-// had happened to it then. Times are those of the writers' clocks.
+// had happened to it then. Times are those of the writers' clocks. It begins with
+// the snapshot if none of the events in that is later.
 func (r *Repository[A]) LoadAsOf(ctx context.Context, id string, at time.Time) (A, error) {
-	a, c := r.new(id)
-	err := r.replay(ctx, c, nil, func(m *store.Message) bool { return m.Time.After(at) })
+	a, c, err := r.startAt(ctx, id, func(snap *store.Snapshot) bool { return !snap.Latest.IsZero() && !snap.Latest.After(at) })
+	if err == nil {
+		err = r.replay(ctx, c, nil, math.MaxInt64, func(m *store.Message) bool { return m.Time.After(at) })
+	}
 	if err == nil && c.version() == 0 {
 		err = fmt.Errorf("%s as of %s: %w", c.name(), at.Format(time.RFC3339Nano), ErrNotFound)
 	}
@@ -57,41 +61,59 @@ func orNone[A any](a A, err error) (A, error) {
 	return a, nil
 }
 
-// load returns the aggregate, at version 0 when it has no events.
-func (r *Repository[A]) load(ctx context.Context, id string) (A, core, error) {
+// load returns the aggregate, at version 0 when it has no events, and what it was
+// made of, unless that is too long.
+func (r *Repository[A]) load(ctx context.Context, id string) (A, core, *past, error) {
 	if r.snapshots != nil {
-		if a, c, ok, err := r.loadSnapshot(ctx, id); ok || err != nil {
-			return a, c, err
+		if a, c, p, ok, err := r.loadSnapshot(ctx, id); ok || err != nil {
+			return a, c, p, err
 		}
 	}
 	a, c := r.new(id)
-	err := r.replay(ctx, c, nil, func(*store.Message) bool { return false })
-	if err == nil {
-		r.spareNextLoad(ctx, c, 0)
+	page, err := r.store.Read(ctx, c.name(), 0, pageSize)
+	if err != nil {
+		return a, c, nil, fmt.Errorf("load %w", describe(c.name(), err))
 	}
-	return a, c, err
+	if page != nil {
+		err = r.replay(ctx, c, page, math.MaxInt64, nil)
+	}
+	if err != nil {
+		return a, c, nil, err
+	}
+	r.spareNextLoad(ctx, c, 0)
+	return a, c, pastOf(store.Snapshot{}, page), nil
 }
 
-// replay applies the messages after the aggregate's version, page by page, until
-// stop says that a message is not wanted any more. A first page that is at hand
-// already is given.
-func (r *Repository[A]) replay(ctx context.Context, c core, page []store.Message, stop func(*store.Message) bool) error {
+func pastOf(snap store.Snapshot, page []store.Message) *past {
+	if len(page) >= pageSize {
+		return nil
+	}
+	return &past{snap, page}
+}
+
+// replay applies the messages after the aggregate's version and up to another one,
+// page by page, until stop says that a message is not wanted any more. Stop may be
+// nil. A first page of pageSize that is at hand already is given.
+func (r *Repository[A]) replay(ctx context.Context, c core, page []store.Message, upTo int64, stop func(*store.Message) bool) (err error) {
 	for {
+		limit := int(min(pageSize, upTo-c.version()))
+		if limit < 1 {
+			return nil
+		}
 		if page == nil {
-			var err error
-			if page, err = r.store.Read(ctx, c.name(), c.version(), pageSize); err != nil {
+			if page, err = r.store.Read(ctx, c.name(), c.version(), limit); err != nil {
 				return fmt.Errorf("load %w", describe(c.name(), err))
 			}
 		}
 		for i := range page {
-			if stop(&page[i]) {
+			if stop != nil && stop(&page[i]) {
 				return nil
 			}
 			if err := c.replay(&page[i]); err != nil {
 				return fmt.Errorf("load %w", err)
 			}
 		}
-		if len(page) < pageSize {
+		if len(page) < limit {
 			return nil
 		}
 		page = nil

@@ -99,7 +99,8 @@ func WithLogger(logger *slog.Logger) Option {
 type UpdateOption func(*updateOptions)
 
 type updateOptions struct {
-	expected *int64
+	expected  *int64
+	commandID string
 }
 
 // Expect makes [Repository.Update] go ahead only when the aggregate is at the
@@ -108,6 +109,19 @@ type updateOptions struct {
 // [ErrConflict] at once: no second try could make the caller's view fresh.
 func Expect(version int64) UpdateOption {
 	return func(o *updateOptions) { o.expected = &version }
+}
+
+// CommandID names the command that an [Repository.Update] carries out, so that it
+// can be repeated: after an error, after [ErrOutcomeUnknown], by a client that got
+// no answer. If the aggregate has events of the command already, Update stores
+// nothing, does not call decide, and returns the version after them, whatever
+// [Expect] says. Events of a command carry its id as their causation id.
+//
+// A repetition is recognized among the last 1,000 events of the aggregate, or all
+// of them if it has fewer. A command that has recorded nothing is decided again. An
+// id is unique among the commands of an aggregate; an empty one names none.
+func CommandID(id string) UpdateOption {
+	return func(o *updateOptions) { o.commandID = id }
 }
 
 // HistoryOption configures one [History].

@@ -19,6 +19,7 @@ type Repository[A any] struct {
 	events    any // the definition's *Events[E], for History
 	store     store.Store
 	snapshots store.Snapshots // nil when there are none
+	turns     turns
 	options
 }
 
@@ -74,18 +75,11 @@ func (r *Repository[A]) Save(ctx context.Context, a A) error {
 }
 
 func (r *Repository[A]) save(ctx context.Context, c core) error {
-	events, stored, err := c.pending(r.newID)
-	if err != nil {
-		return fmt.Errorf("save %s: %w", r.category, err)
+	events, err := r.pending(ctx, c)
+	if err != nil || len(events) == 0 {
+		return err
 	}
-	if len(events) == 0 {
-		return nil
-	}
-	now, metadata := r.clock(), MetadataFrom(ctx)
-	for i := range events {
-		events[i].Time = now
-		events[i].Metadata = metadata
-	}
+	stored := c.base()
 	version, err := r.append(ctx, c.name(), store.Expected(stored), events)
 	if err != nil {
 		return fmt.Errorf("save %w", describe(c.name(), err))
@@ -95,6 +89,19 @@ func (r *Repository[A]) save(ctx context.Context, c core) error {
 		r.writeSnapshot(ctx, c, saveSnapshotTimeout)
 	}
 	return nil
+}
+
+// pending returns the recorded events of an aggregate, complete.
+func (r *Repository[A]) pending(ctx context.Context, c core) ([]store.Event, error) {
+	events, err := c.pending(r.newID, r.clock())
+	if err != nil {
+		return nil, fmt.Errorf("save %s: %w", r.category, err)
+	}
+	metadata := MetadataFrom(ctx)
+	for i := range events {
+		events[i].Metadata = metadata
+	}
+	return events, nil
 }
 
 // repeatTime bounds how long an append whose outcome is unknown is repeated, and
@@ -132,54 +139,4 @@ func describe(s store.Stream, err error) error {
 		return err
 	}
 	return fmt.Errorf("%s: %w", s, err)
-}
-
-// Update loads the aggregate, lets decide look at it and record events, and
-// saves them. It returns the version of the aggregate after that, with which a
-// client can wait for a read model or send its next command ([Expect]). An id
-// without events gives decide an aggregate at version 0.
-//
-// When another writer was first, the whole is done again on the fresh state:
-// decide may run several times, each time on a new aggregate, and has no
-// effects of its own. After the last try ([Retries]) Update returns
-// [ErrConflict]. Over a store that is bound to a transaction of the caller
-// ([store.Bound]) there is one try: the transaction is the caller's to run
-// again. An error of decide is returned as it is, and nothing is written; nor
-// is anything when decide records nothing. An append of unknown outcome is
-// repeated as in [Repository.Save].
-func (r *Repository[A]) Update(ctx context.Context, id string, decide func(A) error, opts ...UpdateOption) (version int64, err error) {
-	var o updateOptions
-	for _, opt := range opts {
-		opt(&o)
-	}
-	backoff := retry.NewExponential(r.retryBase)
-	backoff = retry.WithFullJitter(retry.WithCappedDuration(maxRetryPause, backoff))
-	backoff = retry.WithMaxRetries(r.maxRetries, backoff)
-	var conflict error
-	err = retry.Do(ctx, backoff, func(ctx context.Context) error {
-		a, c, err := r.load(ctx, id)
-		if err != nil {
-			return err
-		}
-		if o.expected != nil && *o.expected != c.version() {
-			return fmt.Errorf("save %w", &ConflictError{Stream: c.name(), Expected: store.Expected(*o.expected), Actual: c.version()})
-		}
-		if err := decide(a); err != nil {
-			return err
-		}
-		err = r.save(ctx, c)
-		if o.expected == nil && errors.Is(err, ErrConflict) {
-			conflict = err
-			return retry.RetryableError(err)
-		}
-		version = c.version()
-		return err
-	})
-	switch {
-	case conflict != nil && ctx.Err() != nil && err == ctx.Err():
-		return 0, fmt.Errorf("%w, after %w", err, conflict)
-	case err != nil:
-		return 0, err
-	}
-	return version, nil
 }

@@ -3,6 +3,7 @@ package eventus
 import (
 	"context"
 	"log/slog"
+	"math"
 	"time"
 
 	"github.com/eventus-go/eventus/store"
@@ -18,55 +19,49 @@ const (
 // loadSnapshot returns the aggregate from its snapshot and what came after, in
 // one round trip to the store where that is less than a page. ok is false when
 // the snapshot cannot be used: then the caller replays the stream.
-func (r *Repository[A]) loadSnapshot(ctx context.Context, id string) (a A, c core, ok bool, err error) {
+func (r *Repository[A]) loadSnapshot(ctx context.Context, id string) (a A, c core, p *past, ok bool, err error) {
 	a, c = r.new(id)
 	snap, page, err := r.snapshots.ReadSnapshot(ctx, c.name(), r.snapshotSchema, pageSize)
 	if err != nil {
 		if ctx.Err() != nil {
-			return a, c, false, describe(c.name(), err)
+			return a, c, nil, false, describe(c.name(), err)
 		}
 		r.snapshotFailed("read", c.name(), err)
-		return a, c, false, nil
+		return a, c, nil, false, nil
 	}
 	if snap.Version > 0 {
 		if err := c.restore(snap); err != nil {
 			r.snapshotFailed("decode", c.name(), err)
-			return a, c, false, nil
+			return a, c, nil, false, nil
 		}
 	}
 	if page == nil {
 		page = []store.Message{}
 	}
-	if err = r.replay(ctx, c, page, func(*store.Message) bool { return false }); err != nil {
-		return a, c, false, err
+	if err = r.replay(ctx, c, page, math.MaxInt64, nil); err != nil {
+		return a, c, nil, false, err
 	}
 	r.spareNextLoad(ctx, c, snap.Version)
-	return a, c, true, nil
+	return a, c, pastOf(snap, page), true, nil
 }
 
-// startAt returns the aggregate as its snapshot has it, with the first page after
-// it, if that is at a version or before it. Otherwise the aggregate is new.
-func (r *Repository[A]) startAt(ctx context.Context, id string, version int64) (a A, c core, page []store.Message, err error) {
+// startAt returns the aggregate as its snapshot has it, if that is wanted.
+// Otherwise the aggregate is new.
+func (r *Repository[A]) startAt(ctx context.Context, id string, wanted func(*store.Snapshot) bool) (a A, c core, err error) {
 	a, c = r.new(id)
 	if r.snapshots == nil {
-		return a, c, nil, nil
+		return a, c, nil
 	}
-	snap, page, err := r.snapshots.ReadSnapshot(ctx, c.name(), r.snapshotSchema, pageSize)
+	snap, _, err := r.snapshots.ReadSnapshot(ctx, c.name(), r.snapshotSchema, 0)
 	switch {
 	case ctx.Err() != nil:
-		return a, c, nil, describe(c.name(), ctx.Err())
+		return a, c, describe(c.name(), ctx.Err())
 	case err != nil:
 		r.snapshotFailed("read", c.name(), err)
-	case snap.Version > version:
-	case snap.Version > 0 && c.restore(snap) != nil:
+	case snap.Version > 0 && wanted(&snap) && c.restore(snap) != nil:
 		a, c = r.new(id)
-	default:
-		if page == nil {
-			page = []store.Message{}
-		}
-		return a, c, page, nil
 	}
-	return a, c, nil, nil
+	return a, c, nil
 }
 
 // spareNextLoad stores a snapshot after a load that replayed so much that there

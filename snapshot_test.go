@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"testing"
+	"time"
 
 	"github.com/eventus-go/eventus"
 	"github.com/eventus-go/eventus/store"
@@ -63,7 +64,7 @@ func TestLoadAtBeginsWithTheSnapshot(t *testing.T) {
 	for range 25 {
 		update(t, r, "c", 2)
 	}
-	for _, c := range []struct{ version, reads int64 }{{25, 5}, {23, 5}, {20, 5}, {19, 25 + 5}, {1, 25 + 5}} {
+	for _, c := range []struct{ version, reads int64 }{{25, 5}, {23, 3}, {20, 0}, {19, 19}, {1, 1}} {
 		s.reads.Store(0)
 		got, err := r.LoadAt(t.Context(), "c", c.version)
 		if err != nil || got.Version() != c.version || got.State().Total != 2*c.version {
@@ -80,6 +81,119 @@ func TestLoadAtBeginsWithTheSnapshot(t *testing.T) {
 	if got, err := r.LoadAt(t.Context(), "c", 23); err != nil || got.Version() != 23 {
 		t.Errorf("%+v, %v", got, err)
 	}
+}
+
+// The clock goes back after event 15, whose time is later than that of every other.
+func TestLoadAsOfBeginsWithTheSnapshotIfNoEventInItIsLater(t *testing.T) {
+	s := &faulty{Store: memory.New()}
+	clock := time.Unix(1000, 0)
+	r := eventus.NewRepository(s, counters, eventus.SnapshotEvery(10), eventus.WithClock(func() time.Time { return clock }))
+	plain := eventus.NewRepository(s, counters)
+	at := func(version int64) time.Time {
+		if version == 15 {
+			return time.Unix(2000, 0)
+		}
+		return time.Unix(1000+version, 0)
+	}
+	asOf := func(when time.Time, version, reads int64) {
+		t.Helper()
+		want, err := plain.LoadAsOf(t.Context(), "c", when)
+		if err != nil || want.Version() != version {
+			t.Fatalf("as of %v: %+v, %v, want version %d", when.Unix(), want, err, version)
+		}
+		s.reads.Store(0)
+		got, err := r.LoadAsOf(t.Context(), "c", when)
+		if err != nil || got.Version() != version || got.State().Total != 2*version {
+			t.Errorf("as of %v: %+v, %v, want version %d", when.Unix(), got, err, version)
+		}
+		if n := s.reads.Load(); n != reads {
+			t.Errorf("as of %v: %d messages read, want %d", when.Unix(), n, reads)
+		}
+	}
+	upTo := func(version int64) {
+		t.Helper()
+		for i := version - 9; i <= version; i++ {
+			clock = at(i)
+			update(t, r, "c", 2)
+		}
+	}
+	upTo(10)
+	asOf(at(10), 10, 0) // the snapshot is as old as that
+	asOf(at(9), 9, 10)
+	upTo(20)
+	asOf(at(20), 14, 20) // event 15 is in the snapshot, and later
+	asOf(at(15), 20, 0)
+	upTo(30) // the snapshot of before tells the next one of the time of event 15
+	asOf(at(30), 14, 30)
+	asOf(at(15), 30, 0)
+
+	old, _, err := s.Store.ReadSnapshot(t.Context(), store.Stream{Category: "counter", ID: "c"}, 1, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	upTo(40)
+	old.Version, old.Latest, old.Data = 40, time.Time{}, []byte(`{"total":80}`)
+	s.Store = rewritten(t, s.Store, old) // of a program that did not know of times
+	asOf(at(15), 40, 40)
+	upTo(50)
+	asOf(at(15), 50, 50)
+}
+
+// rewritten returns a copy of the log with another snapshot.
+func rewritten(t *testing.T, from *memory.Store, snap store.Snapshot) *memory.Store {
+	t.Helper()
+	to := memory.New()
+	messages, err := from.Read(t.Context(), snap.Stream, 0, 1000)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, m := range messages {
+		if _, err := to.Append(t.Context(), m.Stream, store.Any, []store.Event{m.Event}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := to.WriteSnapshot(t.Context(), snap); err != nil {
+		t.Fatal(err)
+	}
+	return to
+}
+
+// An append that is repeated was stored with the time of the first attempt, which
+// can be later than that of the last.
+func TestASnapshotKnowsTheTimeOfTheFirstAttempt(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	s := &lostAnswer{Store: memory.New(), lost: cancel}
+	clock := time.Unix(2000, 0)
+	r := eventus.NewRepository(s, counters, eventus.SnapshotEvery(1), eventus.WithClock(func() time.Time { return clock }))
+	c := r.New("c")
+	c.Record(added{By: 2})
+	if err := r.Save(ctx, c); !errors.Is(err, eventus.ErrOutcomeUnknown) {
+		t.Fatal(err)
+	}
+	clock = time.Unix(1000, 0)
+	if err := r.Save(t.Context(), c); err != nil {
+		t.Fatal(err)
+	}
+	snap, _, err := s.ReadSnapshot(t.Context(), store.Stream{Category: "counter", ID: "c"}, 1, 1)
+	if err != nil || snap.Version != 1 || !snap.Latest.Equal(time.Unix(2000, 0)) {
+		t.Errorf("%+v, %v", snap, err)
+	}
+}
+
+// lostAnswer stores the first append, and its caller does not get to know.
+type lostAnswer struct {
+	*memory.Store
+	lost func()
+}
+
+func (l *lostAnswer) Append(ctx context.Context, s store.Stream, expected store.Expected, events []store.Event) (int64, error) {
+	version, err := l.Store.Append(ctx, s, expected, events)
+	if l.lost != nil {
+		l.lost()
+		l.lost = nil
+		return 0, eventus.ErrOutcomeUnknown
+	}
+	return version, err
 }
 
 func TestAnUnusableSnapshotMeansReplay(t *testing.T) {

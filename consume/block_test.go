@@ -129,11 +129,11 @@ func (u *unanswered) Read(ctx context.Context, s store.Stream, after int64, limi
 	return u.Store.Read(ctx, s, after, limit)
 }
 
-func (u *unanswered) ReadAll(ctx context.Context, after int64, limit int) ([]store.Message, error) {
-	if err := u.wait(ctx, "ReadAll"); err != nil {
-		return nil, err
+func (u *unanswered) ReadStretch(ctx context.Context, r store.Range) (store.Stretch, error) {
+	if err := u.wait(ctx, "ReadStretch"); err != nil {
+		return store.Stretch{}, err
 	}
-	return u.Store.ReadAll(ctx, after, limit)
+	return u.Store.ReadStretch(ctx, r)
 }
 
 func (u *unanswered) ListConsumers(ctx context.Context, ids ...store.ConsumerID) ([]store.Consumer, time.Time, error) {
@@ -166,7 +166,7 @@ func (u *unanswered) ListParked(ctx context.Context, id store.ConsumerID, after 
 
 // A connection that answers no more holds the follower up for half a lease.
 func TestAReadThatIsNotAnsweredDoesNotHoldTheSegment(t *testing.T) {
-	for _, kind := range []string{"Read", "ReadAll", "ListConsumers", "PendingRequests", "DueParked", "ListParked"} {
+	for _, kind := range []string{"Read", "ReadStretch", "ListConsumers", "PendingRequests", "DueParked", "ListParked"} {
 		t.Run(kind, func(t *testing.T) {
 			inBubble(t, func(b *bench) {
 				b.append("bad", 1)

@@ -33,6 +33,13 @@ func (b bounded[Tx]) ReadAll(ctx context.Context, after int64, limit int) ([]sto
 	return b.Database.ReadAll(ctx, after, limit)
 }
 
+// ReadStretch implements [store.Log].
+func (b bounded[Tx]) ReadStretch(ctx context.Context, r store.Range) (store.Stretch, error) {
+	ctx, cancel := b.within(ctx)
+	defer cancel()
+	return b.Database.ReadStretch(ctx, r)
+}
+
 // Head implements [store.Log].
 func (b bounded[Tx]) Head(ctx context.Context) (store.Head, error) {
 	ctx, cancel := b.within(ctx)

@@ -95,11 +95,11 @@ type counted struct {
 	longest, pages, ofStreams atomic.Int64
 }
 
-func (c *counted) ReadAll(ctx context.Context, after int64, limit int) ([]store.Message, error) {
-	page, err := c.Log.ReadAll(ctx, after, limit)
-	c.longest.Store(max(c.longest.Load(), int64(len(page))))
+func (c *counted) ReadStretch(ctx context.Context, r store.Range) (store.Stretch, error) {
+	s, err := c.Log.ReadStretch(ctx, r)
+	c.longest.Store(max(c.longest.Load(), int64(len(s.Messages))))
 	c.pages.Add(1)
-	return page, err
+	return s, err
 }
 
 func (c *counted) Read(ctx context.Context, s store.Stream, after int64, limit int) ([]store.Message, error) {

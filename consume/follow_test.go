@@ -354,3 +354,26 @@ func TestMistakesInTheWiringOfAFollowerPanicAtOnce(t *testing.T) {
 		})
 	}
 }
+
+// A follower does not fetch what it does not follow, but for the proof that the
+// log is still the same.
+func TestEventsOfOtherCategoriesAreNotFetched(t *testing.T) {
+	inBubble(t, func(b *bench) {
+		for i := range 2000 {
+			b.appendTo(jumps, fmt.Sprint("j", i%50), 1)
+			if i%100 == 50 {
+				b.append("a", 1)
+			}
+		}
+		log := &counted{Log: b.store}
+		b.run(consume.Follow("view", consume.Across(log, b.store), b.config(), consume.On(bumps, b.model.handle)))
+		pass(time.Minute)
+		b.want("a", 20)
+		if n := log.longest.Load(); n > 21 {
+			b.Errorf("a page had %d messages, of 20 that are followed", n)
+		}
+		if s := b.consumer().Segments[0]; s.Position != 2020 || s.EventID == "" {
+			b.Errorf("the segment is at %+v", s.Progress)
+		}
+	})
+}

@@ -179,10 +179,12 @@ func TestTheNumberOfSegmentsChangesAtOnePlace(t *testing.T) {
 		for _, n := range []int{1, 7, 2, 5} {
 			for i := range 40 {
 				b.append(fmt.Sprint(i), 2)
+				b.appendTo(jumps, "not followed", i) // the place to meet at can be one of these
 			}
 			total += 2
 			b.ask(store.Request{Action: store.SetSegments, Segments: n, Actor: "me"})
 			for i := range 40 {
+				b.appendTo(jumps, "not followed", i)
 				b.append(fmt.Sprint(i), 1)
 			}
 			total++

@@ -23,13 +23,14 @@ func (i *item[Tx]) progress() store.Progress {
 
 // page is a stretch of the log, as one segment sees it.
 type page[Tx any] struct {
-	items    []item[Tx]       // of the segment's streams and the consumer's categories
-	last     store.Progress   // the end of the stretch
-	places   []store.Progress // of all its messages
-	end      bool             // the log had no more
-	forked   string           // why the log is not the one that the segment has followed
-	appended <-chan struct{}  // closed when this process has appended since
-	hinted   <-chan struct{}  // closed when the broker has told of something since
+	items    []item[Tx]      // of the segment's streams and the consumer's categories
+	last     store.Progress  // the end of the stretch
+	whole    bool            // places is known
+	places   []store.Place   // of all messages of the stretch
+	end      bool            // the log had no more
+	forked   string          // why the log is not the one that the segment has followed
+	appended <-chan struct{} // closed when this process has appended since
+	hinted   <-chan struct{} // closed when the broker has told of something since
 	err      error
 }
 
@@ -42,30 +43,46 @@ func (w *worker[Tx]) read(ctx context.Context, after store.Progress) <-chan page
 
 // readPage reads from after on, that place included: its event proves that the
 // log is still the same one, at no cost.
+//
+// It asks for the messages of the consumer's categories alone, unless those were
+// the most of the page before: it costs the database less to return all. While
+// segments are to meet at a place, which can be that of any message, it asks for
+// all too.
 func (w *worker[Tx]) readPage(ctx context.Context, after store.Progress) page[Tx] {
 	// Taken before the look, so that no append falls between look and wait.
-	p := page[Tx]{last: after, appended: watch(w.Follower.db), hinted: w.hintOf()}
-	from, limit := after.Position, w.cfg.BatchSize
+	p := page[Tx]{last: after, appended: watch(w.Follower.db), hinted: w.hintOf(), whole: w.meetAt.Load() != 0 || w.dense.Load()}
+	r := store.Range{After: after.Position, Limit: w.cfg.BatchSize}
 	if after.EventID != "" {
-		from, limit = from-1, limit+1
+		r.After, r.Limit = r.After-1, r.Limit+1
 	}
-	messages, err := w.db.ReadAll(ctx, from, limit)
+	if !p.whole {
+		r.Categories = w.categories()
+	}
+	stretch, err := w.db.ReadStretch(ctx, r)
 	if err != nil {
 		p.err = fmt.Errorf("read the log after position %d: %w", after.Position, err)
 		return p
 	}
-	p.end = len(messages) < limit
+	p.end = stretch.End
 	if after.EventID != "" {
-		if p.forked = forkedAt(after, messages); p.forked != "" {
+		if p.forked = forkedAt(after, stretch.First); p.forked != "" {
 			return p
 		}
-		messages = messages[1:]
 	}
-	p.places = make([]store.Progress, len(messages))
-	for i := range messages {
-		m := &messages[i]
-		p.places[i] = store.Progress{Position: m.Position, EventID: m.ID}
-		if route := w.routes[m.Stream.Category]; route != nil && segmentOf(hash(m.Stream), w.segments) == w.claim.Segment {
+	own := int64(0)
+	for i := range stretch.Messages {
+		m := &stretch.Messages[i]
+		route := w.routes[m.Stream.Category]
+		if route != nil {
+			own++
+		}
+		if m.Position <= after.Position {
+			continue // the proof
+		}
+		if p.whole {
+			p.places = append(p.places, store.PlaceOf(m))
+		}
+		if route != nil && segmentOf(hash(m.Stream), w.segments) == w.claim.Segment {
 			if it, known := w.decode(m, route); known {
 				p.items = append(p.items, it)
 			} else {
@@ -73,22 +90,27 @@ func (w *worker[Tx]) readPage(ctx context.Context, after store.Progress) page[Tx
 			}
 		}
 	}
-	if len(messages) > 0 {
-		p.last = p.places[len(messages)-1]
+	w.dense.Store(2*own > stretch.Last.Position-stretch.First.Position+1)
+	if stretch.Last.Position > after.Position {
+		p.last = progressAt(stretch.Last)
 	}
 	return p
 }
 
+func progressAt(place store.Place) store.Progress {
+	return store.Progress{Position: place.Position, EventID: place.EventID}
+}
+
 // forkedAt says what is wrong with a log that does not have the event of a place
 // first.
-func forkedAt(place store.Progress, messages []store.Message) string {
+func forkedAt(place store.Progress, first store.Place) string {
 	switch {
-	case len(messages) == 0:
+	case first.Position == 0:
 		return fmt.Sprintf("the consumer has come to position %d, and the log ends before it", place.Position)
-	case messages[0].Position != place.Position:
+	case first.Position != place.Position:
 		return fmt.Sprintf("the log has no event at position %d, to which the consumer has come", place.Position)
-	case messages[0].ID != place.EventID:
-		return fmt.Sprintf("the log has event %s at position %d, and the consumer has handled event %s there", messages[0].ID, place.Position, place.EventID)
+	case first.EventID != place.EventID:
+		return fmt.Sprintf("the log has event %s at position %d, and the consumer has handled event %s there", first.EventID, place.Position, place.EventID)
 	}
 	return ""
 }
@@ -102,6 +124,12 @@ func (w *worker[Tx]) decode(m *store.Message, route *Route[Tx]) (it item[Tx], kn
 	return it, known || err != nil
 }
 
+// hides reports whether a position can be among those that the page has passed
+// without knowing their places.
+func (p *page[Tx]) hides(position int64, at store.Progress) bool {
+	return !p.whole && at.Position < position && position < p.last.Position
+}
+
 // upTo cuts the page after the event at a position. A segment that is there
 // already, or beyond, gets an empty page.
 func (p *page[Tx]) upTo(position int64, at store.Progress) {
@@ -109,11 +137,14 @@ func (p *page[Tx]) upTo(position int64, at store.Progress) {
 		p.items, p.last, p.end = nil, at, true
 		return
 	}
+	if p.last.Position == position {
+		p.end = true
+	}
 	for _, place := range p.places {
 		if place.Position != position {
 			continue
 		}
-		p.last, p.end = place, true
+		p.last, p.end = progressAt(place), true
 		n := len(p.items)
 		for n > 0 && p.items[n-1].Position > position {
 			n--

@@ -31,6 +31,7 @@ type worker[Tx any] struct {
 	lookAgain time.Duration
 	poked     chan struct{}
 	meetAt    atomic.Int64
+	dense     atomic.Bool // most of what was read last is of the consumer's categories
 
 	stop   context.CancelFunc // after what is in hand
 	cancel context.CancelFunc // at once
@@ -168,6 +169,10 @@ func (w *worker[Tx]) follow(ctx, work context.Context) error {
 		}
 		meetAt := w.meetAt.Load()
 		if meetAt != 0 {
+			if p.hides(meetAt, w.at) { // it was read before the segments were to meet
+				next = w.read(work, w.at)
+				continue
+			}
 			p.upTo(meetAt, w.at)
 		}
 		if !p.end {

@@ -14,9 +14,18 @@ func (a *API) create(w http.ResponseWriter, r *http.Request) error {
 	if err := readBody(w, r, &body); err != nil {
 		return err
 	}
-	command := CreateProduct{ID: NewID(), Name: body.Name, Price: body.Price}
-	if body.ID != nil {
+	commandID, err := commandID(r)
+	if err != nil {
+		return err
+	}
+	command := CreateProduct{CommandID: commandID, Name: body.Name, Price: body.Price}
+	switch {
+	case body.ID != nil:
 		command.ID = *body.ID
+	case commandID != "":
+		command.ID = idFrom(commandID)
+	default:
+		command.ID = NewID()
 	}
 	version, err := a.commands.CreateProduct.Handle(r.Context(), command)
 	if err != nil {
@@ -28,8 +37,8 @@ func (a *API) create(w http.ResponseWriter, r *http.Request) error {
 
 func (a *API) changePrice(w http.ResponseWriter, r *http.Request) error {
 	var price Money
-	return a.change(w, r, &price, func(ctx context.Context, id string, expected *int64) (int64, error) {
-		return a.commands.ChangePrice.Handle(ctx, ChangePrice{id, price, expected})
+	return a.change(w, r, &price, func(ctx context.Context, commandID, id string, expected *int64) (int64, error) {
+		return a.commands.ChangePrice.Handle(ctx, ChangePrice{commandID, id, price, expected})
 	})
 }
 
@@ -37,20 +46,20 @@ func (a *API) rename(w http.ResponseWriter, r *http.Request) error {
 	var body struct {
 		Name string `json:"name"`
 	}
-	return a.change(w, r, &body, func(ctx context.Context, id string, expected *int64) (int64, error) {
-		return a.commands.Rename.Handle(ctx, Rename{id, body.Name, expected})
+	return a.change(w, r, &body, func(ctx context.Context, commandID, id string, expected *int64) (int64, error) {
+		return a.commands.Rename.Handle(ctx, Rename{commandID, id, body.Name, expected})
 	})
 }
 
 func (a *API) discontinue(w http.ResponseWriter, r *http.Request) error {
-	return a.change(w, r, nil, func(ctx context.Context, id string, expected *int64) (int64, error) {
-		return a.commands.Discontinue.Handle(ctx, Discontinue{id, expected})
+	return a.change(w, r, nil, func(ctx context.Context, commandID, id string, expected *int64) (int64, error) {
+		return a.commands.Discontinue.Handle(ctx, Discontinue{commandID, id, expected})
 	})
 }
 
 // change reads the body, unless it is nil, and what else all changes have in
 // common, sends the command, and answers with the product as it is after that.
-func (a *API) change(w http.ResponseWriter, r *http.Request, body any, send func(ctx context.Context, id string, expected *int64) (int64, error)) error {
+func (a *API) change(w http.ResponseWriter, r *http.Request, body any, send func(ctx context.Context, commandID, id string, expected *int64) (int64, error)) error {
 	id, err := pathID(r)
 	if err != nil {
 		return err
@@ -59,12 +68,16 @@ func (a *API) change(w http.ResponseWriter, r *http.Request, body any, send func
 	if err != nil {
 		return err
 	}
+	commandID, err := commandID(r)
+	if err != nil {
+		return err
+	}
 	if body != nil {
 		if err := readBody(w, r, body); err != nil {
 			return err
 		}
 	}
-	version, err := send(r.Context(), id, expected)
+	version, err := send(r.Context(), commandID, id, expected)
 	if err != nil {
 		return err
 	}

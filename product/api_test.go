@@ -251,3 +251,34 @@ func TestTroubleWithTheDatabaseIsNoMistake(t *testing.T) {
 		t.Errorf("got %s with %v; the log:\n%s", a.body, a.header, s.log)
 	}
 }
+
+func TestARequestThatIsSentAgainTakesEffectOnce(t *testing.T) {
+	s := start(t, Config{})
+	const body = `{"name":"n","price":{"amount":1,"currency":"EUR"}}`
+	first := s.send("POST", "/products", body, "Idempotency-Key", "key-1")
+	again := s.send("POST", "/products", body, "Idempotency-Key", `"key-1"`)
+	other := s.send("POST", "/products", body, "Idempotency-Key", "key-2")
+	if first.status != 201 || again.status != 201 || again.body != first.body || other.status != 201 || other.body == first.body {
+		t.Errorf("got\n%d %s\n%d %s\n%d %s", first.status, first.body, again.status, again.body, other.status, other.body)
+	}
+	path := first.header.Get("Location")
+	if path == "" || again.header.Get("Location") != path {
+		t.Errorf("got %q and %q", path, again.header.Get("Location"))
+	}
+	price := func(amount, key string, headers ...string) answer {
+		return s.send("PUT", path+"/price", `{"amount":`+amount+`,"currency":"EUR"}`, append(headers, "Idempotency-Key", key)...)
+	}
+	changed := price("2", "key-3", "If-Match", `"1"`)
+	if a := price("3", "key-4"); changed.status != 200 || a.status != 200 {
+		t.Fatalf("got %d %s, and %d %s", changed.status, changed.body, a.status, a.body)
+	}
+	price("2", "key-3", "If-Match", `"1"`).want(t, 200, changed.body) // as it was then
+	for _, key := range []string{"", "two words", strings.Repeat("x", 129)} {
+		if a := price("4", key); a.status != 400 || !strings.Contains(a.body, "Idempotency-Key") {
+			t.Errorf("the key %q was answered by %d %s", key, a.status, a.body)
+		}
+	}
+	if h := s.send("GET", path+"/history", ""); strings.Count(h.body, "product.repriced") != 2 {
+		t.Errorf("the history is %s", h.body)
+	}
+}

@@ -9,29 +9,33 @@ import (
 
 // CreateProduct asks for a new product.
 type CreateProduct struct {
-	ID    string // [NewID] makes one
-	Name  string
-	Price Money
+	CommandID string // see [eventus.CommandID]; so in the other commands
+	ID        string // [NewID] makes one
+	Name      string
+	Price     Money
 }
 
 // ChangePrice asks for a new price.
 type ChangePrice struct {
-	ID       string
-	Price    Money
-	Expected *int64 // the version that the client has seen; nil when it does not matter
+	CommandID string
+	ID        string
+	Price     Money
+	Expected  *int64 // the version that the client has seen; nil when it does not matter
 }
 
 // Rename asks for a new name.
 type Rename struct {
-	ID       string
-	Name     string
-	Expected *int64
+	CommandID string
+	ID        string
+	Name      string
+	Expected  *int64
 }
 
 // Discontinue asks to end the product's life.
 type Discontinue struct {
-	ID       string
-	Expected *int64
+	CommandID string
+	ID        string
+	Expected  *int64
 }
 
 // Commands holds the handler of each command.
@@ -58,27 +62,27 @@ type handlers struct {
 }
 
 func (h handlers) createProduct(ctx context.Context, c CreateProduct) (int64, error) {
-	return h.update(ctx, c.ID, nil, func(p *Product) error { return p.Create(c.Name, c.Price) })
+	return h.update(ctx, c.ID, c.CommandID, nil, func(p *Product) error { return p.Create(c.Name, c.Price) })
 }
 
 func (h handlers) changePrice(ctx context.Context, c ChangePrice) (int64, error) {
-	return h.update(ctx, c.ID, c.Expected, func(p *Product) error { return p.Reprice(c.Price) })
+	return h.update(ctx, c.ID, c.CommandID, c.Expected, func(p *Product) error { return p.Reprice(c.Price) })
 }
 
 func (h handlers) rename(ctx context.Context, c Rename) (int64, error) {
-	return h.update(ctx, c.ID, c.Expected, func(p *Product) error { return p.Rename(c.Name) })
+	return h.update(ctx, c.ID, c.CommandID, c.Expected, func(p *Product) error { return p.Rename(c.Name) })
 }
 
 func (h handlers) discontinue(ctx context.Context, c Discontinue) (int64, error) {
-	return h.update(ctx, c.ID, c.Expected, (*Product).Discontinue)
+	return h.update(ctx, c.ID, c.CommandID, c.Expected, (*Product).Discontinue)
 }
 
 // update lets a product decide and returns its version after that.
-func (h handlers) update(ctx context.Context, id string, expected *int64, decide func(*Product) error) (int64, error) {
+func (h handlers) update(ctx context.Context, id, commandID string, expected *int64, decide func(*Product) error) (int64, error) {
 	if err := CheckID(id); err != nil {
 		return 0, err
 	}
-	var options []eventus.UpdateOption
+	options := []eventus.UpdateOption{eventus.CommandID(commandID)}
 	if expected != nil {
 		options = append(options, eventus.Expect(*expected))
 	}

@@ -28,7 +28,10 @@
 //
 // An id in a path is percent-encoded, slashes included. A product's ETag is its
 // version in quotes: a PUT or DELETE with If-Match goes ahead only at that
-// version and is answered by 409 otherwise. A wait that cannot end well is
+// version and is answered by 409 otherwise. A POST, PUT or DELETE with an
+// Idempotency-Key can be sent again: it takes effect once and has the same answer,
+// as long as the product has not had 1,000 events more. A key is for one request. A
+// wait that cannot end well is
 // answered by 503: with Retry-After when the read model is only behind, without
 // it when the product is parked and an operator has to act. Trouble with the
 // database, such as a lost connection or a full disk, is 503 with Retry-After

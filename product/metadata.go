@@ -3,6 +3,7 @@ package product
 import (
 	"net/http"
 	"regexp"
+	"strings"
 
 	"github.com/eventus-go/eventus"
 )
@@ -27,6 +28,20 @@ func withMetadata(w http.ResponseWriter, r *http.Request) *http.Request {
 		ctx = eventus.WithField(ctx, "traceparent", trace)
 	}
 	return r.WithContext(ctx)
+}
+
+// commandID returns the name that the client has given its command by the header
+// Idempotency-Key, so that it can send the request again; "" if it has given none.
+func commandID(r *http.Request) (string, error) {
+	keys := r.Header.Values("Idempotency-Key")
+	if len(keys) == 0 {
+		return "", nil
+	}
+	key := strings.Trim(keys[0], `"`) // a draft of the IETF quotes it
+	if len(keys) > 1 || !visibleASCII.MatchString(key) {
+		return "", newProblem(http.StatusBadRequest, "Idempotency-Key: want one key of 1 to 128 visible ASCII characters, such as a UUID")
+	}
+	return "idempotency-key:" + key, nil
 }
 
 func requestID(r *http.Request) string { return eventus.MetadataFrom(r.Context()).CorrelationID }

@@ -1,6 +1,9 @@
 package store
 
-import "context"
+import (
+	"context"
+	"time"
+)
 
 // Snapshot is the folded state of a stream at a version. It is a cache: losing
 // one costs time, never truth.
@@ -12,7 +15,11 @@ type Snapshot struct {
 	Schema int
 	// Version is the stream's version up to which the state has its events. In a
 	// result, 0 means that there is no snapshot.
-	Version     int64
+	Version int64
+	// Latest is the latest time of all events up to Version, kept as
+	// [Event.Time] is. It tells whether the snapshot is older than a time; the event at
+	// Version does not, since clocks can go back. Zero means that it is not known.
+	Latest      time.Time
 	ContentType string
 	Data        []byte
 }

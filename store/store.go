@@ -10,7 +10,8 @@ type Reader interface {
 	// Read returns up to limit messages of s with a version greater than
 	// after, in ascending order of version. A stream without events, and a
 	// stream that ends at after, give an empty page and no error. A page is
-	// shorter than limit only where the stream ends.
+	// shorter than limit only where the stream ends. Since versions have no holes,
+	// a limit of v-after reads up to version v.
 	//
 	// It sees every append that returned before Read was called. A stream that
 	// [Stream.Check] refuses is an [*InvalidError]. A limit below 1 gives an empty
@@ -55,6 +56,14 @@ type Log interface {
 	// a reader who continues after the last position it saw skips none. An
 	// empty page means that the reader is at the head for now.
 	ReadAll(ctx context.Context, after int64, limit int) ([]Message, error)
+
+	// ReadStretch reads a range of the log as ReadAll does, and returns the
+	// messages of some categories without fetching the others. It looks at
+	// [MaxStretch] messages at most, so that a stretch can have no messages and
+	// yet not be the end: a reader goes on after its Last. The stretch ends with
+	// the last of Limit messages, if there are so many. A Limit below 1 gives the
+	// zero Stretch.
+	ReadStretch(ctx context.Context, r Range) (Stretch, error)
 
 	// Head returns the last message that is committed, without its data.
 	Head(ctx context.Context) (Head, error)

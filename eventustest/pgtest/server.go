@@ -148,6 +148,19 @@ func (s *Server) URL() string {
 // same version are.
 func (s *Server) Bin() string { return s.bin }
 
+// Shell returns a shell that will run a script with the variables in env, each
+// "NAME=value". The server's programs are first in its PATH, the user is the
+// owner of the cluster, PGUSER is the superuser, and the folder is one of the
+// server, which is removed with it. A server that the script starts is for the
+// caller to stop.
+func (s *Server) Shell(script string, env ...string) *exec.Cmd {
+	cmd := exec.Command("sh", "-euc", script)
+	cmd.Dir = s.dir
+	cmd.SysProcAttr = unprivileged()
+	cmd.Env = append(append(os.Environ(), "PATH="+s.bin+string(os.PathListSeparator)+os.Getenv("PATH"), "PGUSER=postgres"), env...)
+	return cmd
+}
+
 // Stop stops the server and returns when it is gone. A server that is stopped
 // already stays so.
 func (s *Server) Stop(mode Mode) error {

@@ -43,6 +43,36 @@ func (s *Store) ReadAll(ctx context.Context, after int64, limit int) ([]store.Me
 	return page, nil
 }
 
+// ReadStretch implements [store.Log].
+func (s *Store) ReadStretch(ctx context.Context, r store.Range) (store.Stretch, error) {
+	if err := ctx.Err(); err != nil || r.Limit < 1 {
+		return store.Stretch{}, err
+	}
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	look := r.Limit
+	if len(r.Categories) > 0 {
+		look = store.MaxStretch
+	}
+	log := s.log
+	if r.UpTo > 0 {
+		log = log[:min(r.UpTo, int64(len(log)))]
+	}
+	page := window(log, r.After, look)
+	stretch := store.Stretch{End: len(page) < look}
+	for i := range page {
+		stretch.Add(r, &page[i])
+		if len(stretch.Messages) == r.Limit {
+			stretch.End = page[i].Position == r.UpTo
+			break
+		}
+	}
+	for i := range stretch.Messages {
+		stretch.Messages[i] = cloneMessage(stretch.Messages[i])
+	}
+	return stretch, nil
+}
+
 // Head implements [store.Log].
 func (s *Store) Head(ctx context.Context) (store.Head, error) {
 	if err := ctx.Err(); err != nil {

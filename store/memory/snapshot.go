@@ -46,6 +46,9 @@ func (s *Store) WriteSnapshot(ctx context.Context, snap store.Snapshot) error {
 	eventID := s.eventID(snap.Stream, snap.Version)
 	if eventID != "" && s.snapshot(key).Version < snap.Version {
 		snap.Data = bytes.Clone(snap.Data)
+		if !snap.Latest.IsZero() {
+			snap.Latest = cutTime(snap.Latest)
+		}
 		s.snapshots[key] = snapshot{snap, eventID}
 	}
 	return nil

@@ -116,9 +116,9 @@ func (s *Store) send(ctx context.Context, groups []*combine.Group) error {
 const tries = 20
 
 const (
-	appendEventSQL  = `SELECT {schema}.append_event($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)`
-	appendStreamSQL = `SELECT {schema}.append_stream($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)`
-	appendEventsSQL = `SELECT {schema}.append_events($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)`
+	appendEventSQL  = `SELECT {schema}.append_event($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)`
+	appendStreamSQL = `SELECT {schema}.append_stream($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)`
+	appendEventsSQL = `SELECT {schema}.append_events($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20)`
 )
 
 // appendTo writes groups and tells them what was found. Only a single one can
@@ -165,10 +165,10 @@ func (s *Store) oneArgs(wait bool, g *combine.Group) (query string, args []any, 
 		e := &g.Events[0]
 		fields, err := fieldsJSON(e)
 		return s.statements.appendEvent, append(args, e.ID, e.Type, e.ContentType, bytea(e.Data), timestamp(e.Time),
-			e.Metadata.CorrelationID, e.Metadata.CausationID, e.Metadata.Actor, fields), err
+			e.Metadata.CorrelationID, e.Metadata.CausationID, e.Metadata.Actor, fields, store.Checksum(g.Stream, 0, e)), err
 	}
 	c := newColumns(len(g.Events))
-	err = c.add(g.Events)
+	err = c.add(g.Stream, g.Events)
 	return s.statements.appendStream, append(args, c.args()...), err
 }
 
@@ -192,7 +192,7 @@ func (s *Store) manyArgs(groups []*combine.Group) ([]any, error) {
 		for j := range g.Events {
 			streams, places = append(streams, int32(i+1)), append(places, int32(j+1))
 		}
-		if err := c.add(g.Events); err != nil {
+		if err := c.add(g.Stream, g.Events); err != nil {
 			return nil, err
 		}
 	}
@@ -205,6 +205,7 @@ type columns struct {
 	datas                                      [][]byte
 	times                                      []time.Time
 	correlationIDs, causationIDs, actors, more []string
+	checksums                                  []int32
 }
 
 func newColumns(n int) *columns {
@@ -212,11 +213,11 @@ func newColumns(n int) *columns {
 	part := func(i int) []string { return text[i*n : i*n : (i+1)*n] }
 	return &columns{
 		ids: part(0), types: part(1), contentTypes: part(2), correlationIDs: part(3), causationIDs: part(4), actors: part(5), more: part(6),
-		datas: make([][]byte, 0, n), times: make([]time.Time, 0, n),
+		datas: make([][]byte, 0, n), times: make([]time.Time, 0, n), checksums: make([]int32, 0, n),
 	}
 }
 
-func (c *columns) add(events []store.Event) error {
+func (c *columns) add(s store.Stream, events []store.Event) error {
 	for i := range events {
 		e := &events[i]
 		fields, err := fieldsJSON(e)
@@ -227,12 +228,13 @@ func (c *columns) add(events []store.Event) error {
 		c.datas, c.times = append(c.datas, bytea(e.Data)), append(c.times, timestamp(e.Time))
 		c.correlationIDs, c.causationIDs = append(c.correlationIDs, e.Metadata.CorrelationID), append(c.causationIDs, e.Metadata.CausationID)
 		c.actors, c.more = append(c.actors, e.Metadata.Actor), append(c.more, fields)
+		c.checksums = append(c.checksums, store.Checksum(s, 0, e))
 	}
 	return nil
 }
 
 func (c *columns) args() []any {
-	return []any{c.ids, c.types, c.contentTypes, c.datas, c.times, c.correlationIDs, c.causationIDs, c.actors, c.more}
+	return []any{c.ids, c.types, c.contentTypes, c.datas, c.times, c.correlationIDs, c.causationIDs, c.actors, c.more, c.checksums}
 }
 
 const versionSQL = `

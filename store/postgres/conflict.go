@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/eventus-go/eventus/internal/combine"
@@ -30,7 +31,8 @@ func isRace(err error) bool {
 	}
 	switch failed.Code {
 	case uniqueViolation:
-		return failed.ConstraintName == "event_store_stream_version"
+		// Each part of a partitioned event_store has one of its own.
+		return strings.HasPrefix(failed.ConstraintName, "event_store_") && strings.HasSuffix(failed.ConstraintName, "stream_version")
 	case serializationFailure, deadlockDetected:
 		return true
 	}

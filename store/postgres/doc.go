@@ -49,6 +49,9 @@
 // connection's search_path.
 // Several stores can live in one database, each in a schema of its own.
 //
+// [Partition] divides event_store into parts on request, and adds the table
+// stream_versions.
+//
 // One transaction holds a lock for each stream that it appends to. A transaction
 // of the caller's that appends to many thousands of streams needs a larger
 // max_locks_per_transaction.

@@ -48,16 +48,29 @@ func appendTo(t testing.TB, s store.Store, id string, n int) {
 // mustLog checks which streams' events the log has, in its order.
 func mustLog(t testing.TB, s store.Log, want ...string) {
 	t.Helper()
+	own, err := s.ReadStretch(t.Context(), store.Range{Limit: 1000, Categories: []string{stream.Category}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	others, err := s.ReadStretch(t.Context(), store.Range{Limit: 1000, Categories: []string{"other"}})
+	if err != nil {
+		t.Fatal(err)
+	}
 	page, err := s.ReadAll(t.Context(), 0, 1000)
 	if err != nil {
 		t.Fatal(err)
 	}
-	var got []string
-	for _, m := range page {
-		got = append(got, m.Stream.ID)
+	for _, messages := range [][]store.Message{own.Messages, page} {
+		var got []string
+		for _, m := range messages {
+			got = append(got, m.Stream.ID)
+		}
+		if !slices.Equal(got, want) {
+			t.Fatalf("the log has the events of %q, want %q", got, want)
+		}
 	}
-	if !slices.Equal(got, want) {
-		t.Fatalf("the log has the events of %q, want %q", got, want)
+	if n := len(page); n > 0 && (own.Last != store.PlaceOf(&page[n-1]) || others.Last != own.Last) {
+		t.Fatalf("the log ends at %+v, a stretch of its category at %+v, and one of another category at %+v", store.PlaceOf(&page[n-1]), own.Last, others.Last)
 	}
 }
 
@@ -276,14 +289,22 @@ func TestNoReaderSkips(t *testing.T) {
 	s := openStore(t, pool)
 	const writers, rounds = 8, 60
 	done := make(chan struct{})
-	seen := make([][]int64, 3)
+	seen := make([][]int64, 5)
 	var reading, writing sync.WaitGroup
 	for r := range seen {
 		reader := openStore(t, pool)
 		reading.Go(func() {
 			var after int64
 			for last := false; ; {
-				page, err := reader.ReadAll(t.Context(), after, 1+r*50)
+				var page []store.Message
+				var err error
+				if r < 3 {
+					page, err = reader.ReadAll(t.Context(), after, 1+r*50)
+				} else {
+					var stretch store.Stretch
+					stretch, err = reader.ReadStretch(t.Context(), store.Range{After: after, Limit: 1 + r%3*50, Categories: []string{stream.Category}})
+					page = stretch.Messages
+				}
 				if err != nil {
 					t.Errorf("read the log: %v", err)
 					return

@@ -14,6 +14,18 @@ import (
 const messageColumns = `position, category, stream_id, version, event_id, type, content_type, data, time,
 	correlation_id, causation_id, actor, metadata`
 
+// eventColumns are what a pageScanner and scanEvent read of event_store.
+const eventColumns = messageColumns + `, checksum`
+
+// scanEvent reads eventColumns, and more after them.
+func scanEvent(rows pgx.Rows, m *store.Message, more ...any) error {
+	var checksum *int32
+	if err := scanMessage(rows, m, append([]any{&checksum}, more...)...); err != nil || checksum == nil {
+		return err
+	}
+	return store.Verify(m, *checksum)
+}
+
 // scanMessage reads messageColumns, and more after them.
 func scanMessage(rows pgx.Rows, m *store.Message, more ...any) error {
 	var fields []byte

@@ -28,7 +28,7 @@ SELECT m.*, CASE lag(m.version) OVER stream WHEN m.version - 1 THEN lag(m.event_
 	ORDER BY r.refused_category, r.refused_stream_id, r.position LIMIT 1) IS NOT NULL)
 FROM (SELECT position, attempts, error FROM {schema}.outbox WHERE position > $1 ORDER BY position LIMIT $2) AS o
 CROSS JOIN LATERAL (
-	SELECT ` + messageColumns + ` FROM {schema}.event_store AS e WHERE e.position = o.position OFFSET 0
+	SELECT ` + eventColumns + ` FROM {schema}.event_store AS e WHERE e.position = o.position OFFSET 0
 ) AS m
 WINDOW stream AS (PARTITION BY m.category, m.stream_id ORDER BY m.version)
 ORDER BY o.position`

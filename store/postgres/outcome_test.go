@@ -84,6 +84,7 @@ func TestAnAppendInItsStatementWaitsForTheOutcome(t *testing.T) {
 
 // Two connections that have died without a word do not stop the appends of others.
 func TestDeadConnectionsHoldUpNobody(t *testing.T) {
+	t.Parallel() // it mostly waits
 	inner := pgtest.Pool(t)
 	config := inner.Config()
 	config.MaxConns = 8

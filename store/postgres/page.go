@@ -14,22 +14,22 @@ import (
 	"github.com/jackc/pgx/v5/pgtype"
 )
 
-// pageScanner reads many rows of messageColumns, and more columns after them. It
-// does what scanMessage does at a third of the cost: it decodes PostgreSQL's binary
+// pageScanner reads many rows of eventColumns, and more columns after them. It
+// does what scanEvent does at a third of the cost: it decodes PostgreSQL's binary
 // formats itself, and messages share the text that they have in common.
 type pageScanner struct {
 	rows   pgx.Rows
-	more   []any // where the columns after messageColumns go, behind a nil for each of those
+	more   []any // where the columns after eventColumns go, behind a nil for each of those
 	binary bool
 	first  bool
 	before *store.Message
 	types  map[string]string
 }
 
-var messageWidth = strings.Count(messageColumns, ",") + 1
+var eventWidth = strings.Count(eventColumns, ",") + 1
 
 func newPageScanner(rows pgx.Rows, more ...any) *pageScanner {
-	return &pageScanner{rows: rows, more: append(make([]any, messageWidth, messageWidth+len(more)), more...), first: true,
+	return &pageScanner{rows: rows, more: append(make([]any, eventWidth, eventWidth+len(more)), more...), first: true,
 		before: new(store.Message), types: make(map[string]string)}
 }
 
@@ -39,7 +39,7 @@ func (s *pageScanner) next(m *store.Message) error {
 		s.first, s.binary = false, inBinary(s.rows)
 	}
 	if !s.binary { // as pgx.QueryExecModeSimpleProtocol has it
-		return scanMessage(s.rows, m, s.more[messageWidth:]...)
+		return scanEvent(s.rows, m, s.more[eventWidth:]...)
 	}
 	values := s.rows.RawValues()
 	if values[7] == nil || len(values[0]) != 8 || len(values[3]) != 8 || len(values[8]) != 8 {
@@ -67,7 +67,12 @@ func (s *pageScanner) next(m *store.Message) error {
 		}
 	}
 	s.before = m
-	if len(s.more) == messageWidth {
+	if checksum := values[13]; len(checksum) == 4 {
+		if err := store.Verify(m, int32(binary.BigEndian.Uint32(checksum))); err != nil {
+			return err
+		}
+	}
+	if len(s.more) == eventWidth {
 		return nil
 	}
 	return s.rows.Scan(s.more...)
@@ -77,7 +82,7 @@ func (s *pageScanner) next(m *store.Message) error {
 // Text is the same in both.
 func inBinary(rows pgx.Rows) bool {
 	fields := rows.FieldDescriptions()
-	for _, i := range []int{0, 3, 7, 8} {
+	for _, i := range []int{0, 3, 7, 8, 13} {
 		if fields[i].Format != pgtype.BinaryFormatCode {
 			return false
 		}

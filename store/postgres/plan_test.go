@@ -16,8 +16,9 @@ import (
 )
 
 // filled is a store of 20,000 events in 500 streams, with marks and letters, all
-// published but the last 1,000, and of 2,000 consumers.
-func filled(t *testing.T) (*Store, *pgxpool.Pool) {
+// published but the last 1,000, and of 2,000 consumers. In parts there are four of
+// some 5,000 events, and an empty one.
+func filled(t *testing.T, parts bool) (*Store, *pgxpool.Pool) {
 	t.Helper()
 	pool := pgtest.Pool(t)
 	if err := Migrate(t.Context(), pool, Config{}); err != nil {
@@ -27,9 +28,29 @@ func filled(t *testing.T) (*Store, *pgxpool.Pool) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	for from := 0; from < 20_000; from += 5000 {
+		if parts {
+			if err := Partition(t.Context(), pool, Config{}, 4000); err != nil {
+				t.Fatal(err)
+			}
+		}
+		_, err := pool.Exec(t.Context(), `
+			INSERT INTO event_store (category, stream_id, version, event_id, type, content_type, data, time, correlation_id, causation_id, actor)
+			SELECT 'product', i % 500, i / 500 + 1, i, 't', 'c', repeat('x', 300)::bytea, now(), '', '', ''
+			FROM generate_series($1::int, $1 + 4999) AS i`, from)
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if parts {
+		if err := Partition(t.Context(), pool, Config{}, 4000); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := pool.Exec(t.Context(), "VACUUM event_store"); err != nil {
+			t.Fatal(err)
+		}
+	}
 	for _, statement := range []string{
-		`INSERT INTO event_store (category, stream_id, version, event_id, type, content_type, data, time, correlation_id, causation_id, actor)
-			SELECT 'product', i % 500, i / 500 + 1, i, 't', 'c', repeat('x', 300)::bytea, now(), '', '', '' FROM generate_series(0, 19999) AS i`,
 		`INSERT INTO outbox SELECT position FROM event_store WHERE position > 19000`,
 		`INSERT INTO snapshots SELECT category, stream_id, 1, version, event_id, 'c', 'x' FROM event_store WHERE version = 20`,
 		`INSERT INTO inbox SELECT c, category, stream_id, version, event_id FROM event_store, (VALUES ('a'), ('b'), ('c')) AS c (c) WHERE version = 20`,
@@ -60,7 +81,12 @@ func filled(t *testing.T) (*Store, *pgxpool.Pool) {
 // nothing that grows is sorted. What is sorted in some of them are the statement's
 // own arguments, a consumer's segments, or the rows that it changes.
 func TestPlans(t *testing.T) {
-	s, pool := filled(t)
+	t.Run("one table", func(t *testing.T) { testPlans(t, false) })
+	t.Run("parts", func(t *testing.T) { testPlans(t, true) })
+}
+
+func testPlans(t *testing.T, parts bool) {
+	s, pool := filled(t, parts)
 	streams := []any{[]string{"product", "product", "order"}, []string{"1", "2", "1"}}
 	for _, p := range []struct {
 		name, query string
@@ -71,12 +97,13 @@ func TestPlans(t *testing.T) {
 		{"read", s.statements.read, []any{"product", "7", 3, 500}, false},
 		{"read all", s.statements.readAll, []any{100, 500}, false},
 		{"read all from the end", s.statements.readAll, []any{19990, 500}, false},
+		{"read a stretch", s.statements.readStretch, []any{100, []string{"product"}, 4096, 500}, false},
 		{"unpublished", s.statements.unpublished, []any{100, 500}, true},
 		{"mark published", s.statements.dequeue, []any{[]int64{2, 4, 6}, []string{"p"}, []string{"t"}, []int64{6}, []string{"e"}, []string{"1"}, []int64{0}, []string{"NULL"}}, false},
 		{"refuse", s.statements.refuse, []any{7, "too large", 1}, false},
 		{"readmit", s.statements.readmit, []any{false}, false},
 		{"read snapshot", s.statements.readSnapshot, []any{"product", "7", 1, 500}, false},
-		{"write snapshot", s.statements.writeSnapshot, []any{"product", "7", 1, 30, "c", []byte("x")}, false},
+		{"write snapshot", s.statements.writeSnapshot, []any{"product", "7", 1, 30, "c", []byte("x"), "2026-01-01"}, false},
 		{"lock marks", s.statements.lockMarks, append([]any{"a"}, streams...), true},
 		{"marks", s.statements.marks, append([]any{"a"}, streams...), true},
 		{"set marks", s.statements.setMarks, append(append([]any{"a"}, streams...), []int64{1, 2, 3}, []string{"1", "2", "3"}), false},
@@ -120,7 +147,7 @@ func TestPlans(t *testing.T) {
 	}
 }
 
-var sort = regexp.MustCompile(`(?m)^\W*(Incremental )?Sort\b`)
+var sort = regexp.MustCompile(`(?m)^\W*(Incremental )?Sort$`)
 
 func checkPlan(t *testing.T, plan string, sorts bool) {
 	t.Helper()
@@ -170,7 +197,21 @@ func explain(t *testing.T, pool *pgxpool.Pool, mode, query string, args []any) s
 // TestPlansOfAppend has auto_explain send the plans of the statements inside the
 // functions that append, as notices.
 func TestPlansOfAppend(t *testing.T) {
-	s, pool := filled(t)
+	const index = "Index Only Scan Backward using event_store_stream_version"
+	t.Run("one table", func(t *testing.T) { testPlansOfAppend(t, false, index) })
+	t.Run("parts", func(t *testing.T) {
+		var each []string
+		for part := range 5 {
+			each = append(each, strings.Replace(index, "event_store", fmt.Sprintf("event_store_part_%d", part+1), 1))
+		}
+		testPlansOfAppend(t, true, each...)
+	})
+}
+
+// testPlansOfAppend checks that each of some index scans is there once.
+func testPlansOfAppend(t *testing.T, parts bool, scans ...string) {
+	t.Helper()
+	s, pool := filled(t, parts)
 	var plans strings.Builder
 	config := pool.Config()
 	config.MaxConns = 1
@@ -196,8 +237,10 @@ func TestPlansOfAppend(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		if got := plans.String(); strings.Count(got, "Index Only Scan Backward using event_store_stream_version") != 1 || strings.Contains(got, "Seq Scan") {
-			t.Errorf("the plans are\n%s", got)
+		for _, scan := range scans {
+			if got := plans.String(); strings.Count(got, scan) != 1 || strings.Contains(got, "Seq Scan") {
+				t.Errorf("want %s once in the plans\n%s", scan, got)
+			}
 		}
 	}
 }

@@ -11,7 +11,7 @@ import (
 )
 
 const readSQL = `
-SELECT ` + messageColumns + ` FROM {schema}.event_store
+SELECT ` + eventColumns + ` FROM {schema}.event_store
 WHERE category = $1 AND stream_id = $2 AND version > $3
 ORDER BY version LIMIT $4`
 
@@ -33,7 +33,7 @@ func (s *Store) read(ctx context.Context, db querier, stream store.Stream, after
 }
 
 const readAllSQL = `
-SELECT ` + messageColumns + ` FROM {schema}.event_store
+SELECT ` + eventColumns + ` FROM {schema}.event_store
 WHERE position > $1
 ORDER BY position LIMIT $2`
 
@@ -67,6 +67,80 @@ func (s *Store) ReadAll(ctx context.Context, after int64, limit int) ([]store.Me
 			return page[:certain], nil
 		}
 	}
+}
+
+// The first and the last message that are looked at come too, without their data
+// if they are of another category. N counts those that were looked at.
+const readStretchSQL = `
+SELECT position, category, stream_id, version, event_id, type, content_type, CASE WHEN category = ANY ($2) THEN data ELSE '' END AS data, time,
+	correlation_id, causation_id, actor, metadata, CASE WHEN category = ANY ($2) THEN checksum END AS checksum, n
+FROM (
+	SELECT e.*, row_number() OVER log AS n, lead(position) OVER log IS NULL AS last
+	FROM (SELECT ` + eventColumns + ` FROM {schema}.event_store WHERE position > $1 ORDER BY position LIMIT $3) AS e
+	WINDOW log AS (ORDER BY position)
+) AS m
+WHERE n = 1 OR last OR category = ANY ($2)
+ORDER BY position LIMIT $4`
+
+// ReadStretch implements [store.Log].
+//
+// The server leaves out what is of other categories only where no position is
+// missing that may still be committed. In all other cases, which are rare, the
+// messages of all categories are fetched, as by [Store.ReadAll].
+func (s *Store) ReadStretch(ctx context.Context, r store.Range) (store.Stretch, error) {
+	r.After = max(r.After, 0)
+	if len(r.Categories) > 0 && r.Limit > 0 {
+		stretch, whole, err := s.readStretch(ctx, r)
+		if err != nil {
+			return store.Stretch{}, fmt.Errorf("read the log after %d: %w", r.After, err)
+		}
+		if whole {
+			return stretch, nil
+		}
+	}
+	return store.StretchOf(ctx, s.ReadAll, r)
+}
+
+// readStretch reports whether the stretch is whole: it has looked at every message
+// that is or will be there.
+func (s *Store) readStretch(ctx context.Context, r store.Range) (stretch store.Stretch, whole bool, err error) {
+	look := int64(store.MaxStretch)
+	if r.UpTo > 0 {
+		look = min(look, r.UpTo-r.After) // more do not fit
+	}
+	if look < 1 {
+		return stretch, false, nil
+	}
+	settled := s.head.settledUpTo() // before the snapshot of the stretch is taken
+	rows, err := s.pool.Query(ctx, s.statements.readStretch, r.After, r.Categories, look, r.Limit+1)
+	if err != nil {
+		return stretch, false, err
+	}
+	defer rows.Close()
+	var looked int64
+	scan := newPageScanner(rows, &looked)
+	for len(stretch.Messages) < r.Limit && rows.Next() {
+		m := new(store.Message)
+		if err := scan.next(m); err != nil {
+			return stretch, false, err
+		}
+		stretch.Add(r, m)
+	}
+	rows.Close()
+	if err := rows.Err(); err != nil {
+		return stretch, false, err
+	}
+	last := max(stretch.Last.Position, r.After)
+	ended := len(stretch.Messages) < r.Limit && looked < look
+	stretch.End = stretch.End || ended
+	switch missing := last-r.After > looked; {
+	case missing && last-1 > settled: // what is missing may still be committed
+	case ended && last < settled: // an older log was put back, perhaps, which ReadAll finds out
+	case r.UpTo > 0 && last > r.UpTo:
+	default:
+		whole = true
+	}
+	return stretch, whole, nil
 }
 
 // endOf returns the position of the last message of a page, or after.

@@ -46,7 +46,7 @@ WITH r AS MATERIALIZED (
 	SELECT position, error, attempts, refused_at, retry_at FROM {schema}.outbox WHERE error IS NOT NULL
 )
 SELECT m.*, r.error, r.attempts, r.refused_at, r.retry_at FROM r CROSS JOIN LATERAL (
-	SELECT ` + messageColumns + ` FROM {schema}.event_store AS e WHERE e.position = r.position OFFSET 0
+	SELECT ` + eventColumns + ` FROM {schema}.event_store AS e WHERE e.position = r.position OFFSET 0
 ) AS m
 WHERE r.position > $1
 ORDER BY r.position LIMIT $2`
@@ -58,7 +58,7 @@ func (s *Store) Refused(ctx context.Context, after int64, limit int) ([]store.Re
 		return nil, fmt.Errorf("read refused messages: %w", err)
 	}
 	page, err := pgx.CollectRows(rows, func(pgx.CollectableRow) (r store.Refused, err error) {
-		err = scanMessage(rows, &r.Message, &r.Error, &r.Attempts, &r.Since, &r.RetryAt)
+		err = scanEvent(rows, &r.Message, &r.Error, &r.Attempts, &r.Since, &r.RetryAt)
 		r.Since, r.RetryAt = r.Since.UTC(), r.RetryAt.UTC()
 		return r, err
 	})

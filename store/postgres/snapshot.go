@@ -3,22 +3,24 @@ package postgres
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/eventus-go/eventus/store"
 	"github.com/jackc/pgx/v5"
 )
 
-// The snapshot comes as a row of the page, at position 0 and first.
+// The snapshot comes as a row of the page, at position 0 and first. Its time is the
+// latest of its events, the epoch when that is not known.
 const readSnapshotSQL = `
 WITH snapshot AS MATERIALIZED (
-	SELECT s.version, s.content_type, s.data
+	SELECT s.version, s.content_type, s.state AS data, coalesce(s.latest, 'epoch') AS latest
 	FROM {schema}.snapshots AS s JOIN {schema}.event_store AS e USING (category, stream_id, version, event_id)
 	WHERE s.category = $1 AND s.stream_id = $2 AND s.schema = $3
 )
-SELECT 0::bigint AS position, $1::text, $2::text, version, '', '', content_type, data, 'epoch'::timestamptz, '', '', '', NULL::jsonb
+SELECT 0::bigint AS position, $1::text, $2::text, version, '', '', content_type, data, latest, '', '', '', NULL::jsonb, NULL::integer
 FROM snapshot
 UNION ALL (
-	SELECT ` + messageColumns + ` FROM {schema}.event_store
+	SELECT ` + eventColumns + ` FROM {schema}.event_store
 	WHERE category = $1 AND stream_id = $2 AND version > coalesce((SELECT version FROM snapshot), 0)
 	ORDER BY version LIMIT $4
 )`
@@ -46,17 +48,18 @@ func (s *Store) readSnapshot(ctx context.Context, db querier, stream store.Strea
 	snap := store.Snapshot{Stream: stream, Schema: schema}
 	if len(messages) > 0 && messages[0].Position == 0 {
 		snap.Version, snap.ContentType, snap.Data = messages[0].Version, messages[0].ContentType, messages[0].Data
+		snap.Latest = latestOf(messages[0].Time)
 		messages = messages[1:]
 	}
 	return snap, messages, nil
 }
 
 const writeSnapshotSQL = `
-INSERT INTO {schema}.snapshots AS s (category, stream_id, schema, version, event_id, content_type, data)
-SELECT category, stream_id, $3::bigint, version, event_id, $5::text, $6::bytea FROM {schema}.event_store
+INSERT INTO {schema}.snapshots AS s (category, stream_id, schema, version, event_id, content_type, state, latest)
+SELECT category, stream_id, $3::bigint, version, event_id, $5::text, $6::bytea, $7::timestamptz FROM {schema}.event_store
 WHERE category = $1 AND stream_id = $2 AND version = $4
 ON CONFLICT (category, stream_id, schema) DO UPDATE
-SET version = excluded.version, event_id = excluded.event_id, content_type = excluded.content_type, data = excluded.data
+SET version = excluded.version, event_id = excluded.event_id, content_type = excluded.content_type, state = excluded.state, latest = excluded.latest
 WHERE s.version < excluded.version OR NOT EXISTS (
 	SELECT 1 FROM {schema}.event_store AS e
 	WHERE e.category = s.category AND e.stream_id = s.stream_id AND e.version = s.version AND e.event_id = s.event_id
@@ -88,5 +91,16 @@ func (t *TxStore) WriteSnapshot(ctx context.Context, snap store.Snapshot) error 
 }
 
 func snapshotArgs(snap store.Snapshot) []any {
-	return []any{snap.Stream.Category, snap.Stream.ID, int64(snap.Schema), snap.Version, snap.ContentType, bytea(snap.Data)}
+	var latest any
+	if !snap.Latest.IsZero() {
+		latest = timestamp(snap.Latest)
+	}
+	return []any{snap.Stream.Category, snap.Stream.ID, int64(snap.Schema), snap.Version, snap.ContentType, bytea(snap.Data), latest}
+}
+
+func latestOf(t time.Time) time.Time {
+	if t.UnixMicro() == 0 {
+		return time.Time{}
+	}
+	return t
 }

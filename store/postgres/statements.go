@@ -12,6 +12,7 @@ type statements struct {
 	appendEvent, appendStream           string
 	appendEvents, version               string
 	read, readAll, logHead, timesAfter  string
+	readStretch                         string
 	holders, blockedBy                  string
 	unpublished, last, dequeue          string
 	published, refuse, readmit, refused string
@@ -44,7 +45,7 @@ func newStatements(schema string) statements {
 	in := func(text string) string { return qualify(schema, text) }
 	return statements{
 		appendEvent: in(appendEventSQL), appendStream: in(appendStreamSQL), appendEvents: in(appendEventsSQL), version: in(versionSQL),
-		read: in(readSQL), readAll: in(readAllSQL), logHead: in(logHeadSQL), timesAfter: in(timesAfterSQL),
+		read: in(readSQL), readAll: in(readAllSQL), readStretch: in(readStretchSQL), logHead: in(logHeadSQL), timesAfter: in(timesAfterSQL),
 		holders: in(holdersSQL), blockedBy: in(blockedBySQL),
 		unpublished: in(unpublishedSQL), last: in(lastSQL), dequeue: in(dequeueSQL), published: in(publishedSQL),
 		dropCheckpoints: in(dropCheckpointsSQL), addCheckpoints: in(addCheckpointsSQL),

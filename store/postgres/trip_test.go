@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -20,6 +21,7 @@ import (
 // trips as the network sees them, whatever the driver calls them.
 type trips struct {
 	n       atomic.Int64
+	bytes   atomic.Int64 // that were read
 	writing atomic.Bool
 }
 
@@ -52,6 +54,7 @@ func (c countedConn) Write(p []byte) (int, error) {
 
 func (c countedConn) Read(p []byte) (int, error) {
 	n, err := c.Conn.Read(p)
+	c.trips.bytes.Add(int64(n))
 	if n > 0 && c.trips.writing.Swap(false) {
 		c.trips.n.Add(1)
 	}
@@ -237,5 +240,52 @@ func TestRoundTripsOfARepository(t *testing.T) {
 		if took != c.want {
 			t.Errorf("%s took %d round trips, want %d", c.what, took, c.want)
 		}
+	}
+}
+
+// A reader of one of ten categories gets a tenth of the bytes, and as many if a
+// position is missing that nobody will commit any more.
+func TestBytesOfAStretch(t *testing.T) {
+	var count trips
+	pool := pgtest.Pool(t)
+	filled := openStore(t, pool)
+	data := []byte(strings.Repeat("x", 300))
+	for i := range 40 {
+		batch := events(50)
+		for j := range batch {
+			batch[j].Data = data
+		}
+		if _, err := filled.Append(t.Context(), store.Stream{Category: fmt.Sprint("c", i%10), ID: "a"}, store.Any, batch); err != nil {
+			t.Fatal(err)
+		}
+		if i == 20 {
+			tx := begin(t, pool)
+			appendTo(t, filled.WithTx(tx), "gone", 3)
+			rollback(t, tx)
+		}
+	}
+	s := openStore(t, count.pool(t, pool))
+	bytes := func(categories ...string) int64 {
+		before := count.bytes.Load()
+		n := 0
+		for r := (store.Range{Limit: 200, Categories: categories}); ; {
+			stretch, err := s.ReadStretch(t.Context(), r)
+			if err != nil {
+				t.Fatal(err)
+			}
+			n += len(stretch.Messages)
+			if r.After = max(r.After, stretch.Last.Position); stretch.End {
+				break
+			}
+		}
+		if want := 2000 / max(1, 10*len(categories)); n != want {
+			t.Fatalf("%d messages of %v, want %d", n, categories, want)
+		}
+		return count.bytes.Load() - before
+	}
+	bytes() // settles the hole
+	all := bytes()
+	if one := bytes("c7"); one > all*12/100 {
+		t.Errorf("a reader of one of ten categories got %d bytes, and one of all %d", one, all)
 	}
 }

@@ -102,6 +102,7 @@ func (s *Store) appendTo(ctx context.Context, tx *sql.Tx, groups []*combine.Grou
 				return 0, fmt.Errorf("encode metadata of event %s: %w", g.Events[j].ID, err)
 			}
 			values = append(append(values, g.Stream.Category, g.Stream.ID, version), event...)
+			values = append(values, store.Checksum(g.Stream, version, &g.Events[j]))
 		}
 	}
 	return len(values) / insertColumns, s.insert(ctx, tx, values)
@@ -171,14 +172,14 @@ func streamsJSON(streams []store.Stream) string {
 
 // An insert of many rows is cut into statements of fixed sizes, largest first,
 // so that each is prepared once.
-const insertColumns = 12
+const insertColumns = 13
 
 var insertSizes = [...]int{100, 10, 1}
 
 func insertSQL(rows int) string {
 	row := "(" + strings.Repeat("?,", insertColumns-1) + "?)"
 	return `INSERT INTO event_store (category, stream_id, version, event_id, type, content_type, data, time,
-		correlation_id, causation_id, actor, metadata) VALUES ` + strings.Repeat(row+",", rows-1) + row
+		correlation_id, causation_id, actor, metadata, checksum) VALUES ` + strings.Repeat(row+",", rows-1) + row
 }
 
 const enqueueSQL = `INSERT INTO outbox (position) SELECT position FROM event_store WHERE position > ?`

@@ -13,6 +13,18 @@ import (
 const messageColumns = `position, category, stream_id, version, event_id, type, content_type, data, time,
 	correlation_id, causation_id, actor, metadata`
 
+// eventColumns are what scanEvent reads of event_store.
+const eventColumns = messageColumns + `, checksum`
+
+// scanEvent reads eventColumns, and more after them.
+func scanEvent(rows *sql.Rows, m *store.Message, more ...any) error {
+	var checksum sql.NullInt32
+	if err := scanMessage(rows, m, append([]any{&checksum}, more...)...); err != nil || !checksum.Valid {
+		return err
+	}
+	return store.Verify(m, checksum.Int32)
+}
+
 // scanMessage reads messageColumns, and more after them.
 func scanMessage(rows *sql.Rows, m *store.Message, more ...any) error {
 	var at int64
@@ -39,7 +51,7 @@ func scanMessages(rows *sql.Rows) ([]store.Message, error) {
 	var page []store.Message
 	for rows.Next() {
 		var m store.Message
-		if err := scanMessage(rows, &m); err != nil {
+		if err := scanEvent(rows, &m); err != nil {
 			return nil, err
 		}
 		page = append(page, m)

@@ -10,7 +10,7 @@ import (
 const lastSQL = `SELECT coalesce(max(position), 0) FROM event_store`
 
 const unpublishedSQL = `
-SELECT ` + messageColumns + `, coalesce((
+SELECT ` + eventColumns + `, coalesce((
 		SELECT p.event_id FROM event_store AS p
 		WHERE p.category = e.category AND p.stream_id = e.stream_id AND p.version = e.version - 1), ''), attempts
 FROM outbox CROSS JOIN event_store AS e USING (position)
@@ -40,7 +40,7 @@ func (s *Store) Unpublished(ctx context.Context, after int64, limit int) ([]stor
 	var page []store.Outgoing
 	for rows.Next() {
 		var m store.Outgoing
-		if err := scanMessage(rows, &m.Message, &m.Previous, &m.Attempts); err != nil {
+		if err := scanEvent(rows, &m.Message, &m.Previous, &m.Attempts); err != nil {
 			return nil, 0, fmt.Errorf("read the outbox: %w", err)
 		}
 		page = append(page, m)

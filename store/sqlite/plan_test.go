@@ -24,6 +24,33 @@ var plans = []struct{ name, query, plan string }{
 		SEARCH event_store USING INDEX sqlite_autoindex_event_store_1 (category=? AND stream_id=? AND version>?)`},
 	{"read all", readAllSQL, `
 		SEARCH event_store USING INTEGER PRIMARY KEY (rowid>?)`},
+	{"read a stretch", readStretchSQL, `
+		SEARCH event_store USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)
+		SCALAR SUBQUERY 7
+		MATERIALIZE looked
+		CO-ROUTINE (subquery-1)
+		SEARCH event_store USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)
+		SCAN (subquery-1)
+		SCAN looked
+		SCALAR SUBQUERY 8
+		SCAN looked
+		LIST SUBQUERY 9
+		SCAN json_each VIRTUAL TABLE INDEX 1:
+		CREATE BLOOM FILTER
+		SCALAR SUBQUERY 10
+		SCAN looked
+		SCALAR SUBQUERY 11
+		SCAN looked
+		LIST SUBQUERY 3
+		SCAN json_each VIRTUAL TABLE INDEX 1:
+		CREATE BLOOM FILTER
+		LIST SUBQUERY 4
+		SCAN json_each VIRTUAL TABLE INDEX 1:
+		CREATE BLOOM FILTER
+		SCALAR SUBQUERY 6
+		SEARCH event_store USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)
+		SCALAR SUBQUERY 5
+		SCAN looked`},
 	{"unpublished", unpublishedSQL, `
 		SEARCH outbox USING INTEGER PRIMARY KEY (rowid>?)
 		SEARCH e USING INTEGER PRIMARY KEY (rowid=?)

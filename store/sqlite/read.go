@@ -6,13 +6,14 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"time"
 
 	"github.com/eventus-go/eventus/store"
 )
 
 const readSQL = `
-SELECT ` + messageColumns + ` FROM event_store
+SELECT ` + eventColumns + ` FROM event_store
 WHERE category = ? AND stream_id = ? AND version > ?
 ORDER BY version LIMIT ?`
 
@@ -38,7 +39,7 @@ func read(ctx context.Context, statement *sql.Stmt, stream store.Stream, after i
 }
 
 const readAllSQL = `
-SELECT ` + messageColumns + ` FROM event_store
+SELECT ` + eventColumns + ` FROM event_store
 WHERE position > ?
 ORDER BY position LIMIT ?`
 
@@ -54,6 +55,61 @@ func (s *Store) ReadAll(ctx context.Context, after int64, limit int) ([]store.Me
 		return nil, fmt.Errorf("read the log after %d: %w", after, err)
 	}
 	return page, nil
+}
+
+// The first and the last message that are looked at come too, without their data
+// if they are of another category. More tells whether others lie behind. The plus
+// signs keep SQLite from looking at the whole category.
+const readStretchSQL = `
+WITH looked AS MATERIALIZED (
+	SELECT min(position) AS first, max(position) AS last
+	FROM (SELECT position FROM event_store WHERE position > ?1 AND position <= ?2 ORDER BY position LIMIT ?4)
+)
+SELECT position, category, stream_id, version, event_id, type, content_type,
+	iif(category IN (SELECT value FROM json_each(?3)), data, x''), time, correlation_id, causation_id, actor, metadata,
+	iif(category IN (SELECT value FROM json_each(?3)), checksum, NULL),
+	EXISTS (SELECT 1 FROM event_store WHERE position > (SELECT last FROM looked) AND position <= ?2) AS more
+FROM event_store
+WHERE position >= (SELECT first FROM looked) AND position <= (SELECT last FROM looked)
+	AND (+category IN (SELECT value FROM json_each(?3)) OR +position = (SELECT first FROM looked) OR +position = (SELECT last FROM looked))
+ORDER BY position LIMIT ?5 + 1`
+
+// ReadStretch implements [store.Log].
+func (s *Store) ReadStretch(ctx context.Context, r store.Range) (store.Stretch, error) {
+	if len(r.Categories) == 0 || r.Limit < 1 {
+		return store.StretchOf(ctx, s.ReadAll, r)
+	}
+	stretch, err := s.readStretch(ctx, r)
+	if err != nil {
+		return store.Stretch{}, fmt.Errorf("read the log after %d: %w", r.After, err)
+	}
+	return stretch, nil
+}
+
+func (s *Store) readStretch(ctx context.Context, r store.Range) (stretch store.Stretch, err error) {
+	categories, err := json.Marshal(r.Categories)
+	if err != nil {
+		return stretch, err
+	}
+	upTo := r.UpTo
+	if upTo <= 0 {
+		upTo = math.MaxInt64
+	}
+	rows, err := s.statements.readStretch.QueryContext(ctx, r.After, upTo, string(categories), store.MaxStretch, r.Limit)
+	if err != nil {
+		return stretch, err
+	}
+	defer rows.Close()
+	more := false
+	for len(stretch.Messages) < r.Limit && rows.Next() {
+		var m store.Message
+		if err := scanEvent(rows, &m, &more); err != nil {
+			return stretch, err
+		}
+		stretch.Add(r, &m)
+	}
+	stretch.End = stretch.End || len(stretch.Messages) < r.Limit && !more
+	return stretch, rows.Err()
 }
 
 const headSQL = `SELECT position, event_id, time FROM event_store ORDER BY position DESC LIMIT 1`

@@ -56,7 +56,7 @@ func (s *Store) Readmit(ctx context.Context, all bool) (first int64, err error) 
 }
 
 const refusedSQL = `
-SELECT ` + messageColumns + `, error, attempts, refused_at, retry_at
+SELECT ` + eventColumns + `, error, attempts, refused_at, retry_at
 FROM outbox INDEXED BY outbox_refused CROSS JOIN event_store USING (position)
 WHERE error IS NOT NULL AND position > ?
 ORDER BY position LIMIT ?`
@@ -72,7 +72,7 @@ func (s *Store) Refused(ctx context.Context, after int64, limit int) ([]store.Re
 	for rows.Next() {
 		var r store.Refused
 		var since, retryAt int64
-		if err := scanMessage(rows, &r.Message, &r.Error, &r.Attempts, &since, &retryAt); err != nil {
+		if err := scanEvent(rows, &r.Message, &r.Error, &r.Attempts, &since, &retryAt); err != nil {
 			return nil, fmt.Errorf("read refused messages: %w", err)
 		}
 		r.Since, r.RetryAt = time.UnixMicro(since).UTC(), time.UnixMicro(retryAt).UTC()

@@ -13,6 +13,7 @@ type statements struct {
 	repeats                      *sql.Stmt
 	insert                       [len(insertSizes)]*sql.Stmt
 	read, readAll, readSnapshot  *sql.Stmt
+	readStretch                  *sql.Stmt
 	unpublished, last            *sql.Stmt
 	dequeue, keep, writeSnapshot *sql.Stmt
 	marks, setMarks              *sql.Stmt
@@ -29,7 +30,7 @@ type statements struct {
 func (s *statements) prepare(ctx context.Context, db *sql.DB) error {
 	all := map[**sql.Stmt]string{
 		&s.lock: lockSQL, &s.versions: versionsSQL, &s.repeats: repeatsSQL, &s.enqueue: enqueueSQL,
-		&s.read: readSQL, &s.readAll: readAllSQL, &s.readSnapshot: readSnapshotSQL,
+		&s.read: readSQL, &s.readAll: readAllSQL, &s.readStretch: readStretchSQL, &s.readSnapshot: readSnapshotSQL,
 		&s.unpublished: unpublishedSQL, &s.last: lastSQL, &s.dequeue: dequeueSQL, &s.keep: keepSQL, &s.writeSnapshot: writeSnapshotSQL,
 		&s.marks: marksSQL, &s.setMarks: setMarksSQL, &s.enqueueMessage: enqueueMessageSQL, &s.remember: rememberSQL,
 		&s.listAll: listAllSQL, &s.listSome: listSomeSQL, &s.saveConsumer: saveConsumerSQL, &s.advance: advanceSQL,

@@ -66,6 +66,7 @@ func benchStore[Tx any](b *testing.B, open func(testing.TB) Backend[Tx]) {
 }
 
 func benchLog[Tx any](b *testing.B, open func(testing.TB) Backend[Tx]) {
+	benchStretch(b, open)
 	b.Run("read the log of 10000", func(b *testing.B) {
 		backend := mustOpen(b, open)
 		for i := range 10 {
@@ -81,6 +82,31 @@ func benchLog[Tx any](b *testing.B, open func(testing.TB) Backend[Tx]) {
 			}
 		})
 	})
+}
+
+// benchStretch reads a log of ten categories as a follower of some of them does.
+func benchStretch[Tx any](b *testing.B, open func(testing.TB) Backend[Tx]) {
+	var names []string
+	for i := range 10 {
+		names = append(names, fmt.Sprint("c", i))
+	}
+	for _, n := range []int{0, 1, 10} {
+		b.Run(fmt.Sprintf("read the log of 10000, %d of 10 categories", n), func(b *testing.B) {
+			backend := mustOpen(b, open)
+			for i := range 1000 {
+				fill(b, backend, store.Stream{Category: names[i%10], ID: fmt.Sprint(i)}, 10)
+			}
+			rate(b, 10_000, func() error {
+				for r := (store.Range{Limit: 256, Categories: names[:n]}); ; {
+					s, err := backend.Log.ReadStretch(b.Context(), r)
+					if err != nil || s.End {
+						return err
+					}
+					r.After = s.Last.Position
+				}
+			})
+		})
+	}
 }
 
 func benchOutbox[Tx any](b *testing.B, open func(testing.TB) Backend[Tx]) {

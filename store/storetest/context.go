@@ -42,6 +42,10 @@ func calls[Tx any](b subject[Tx], ctx context.Context, position int64) map[strin
 	}
 	if b.Log != nil {
 		methods["ReadAll"] = func() error { _, err := b.Log.ReadAll(ctx, 0, 1); return err }
+		methods["ReadStretch"] = func() error {
+			_, err := b.Log.ReadStretch(ctx, store.Range{Limit: 1, Categories: []string{"product"}})
+			return err
+		}
 		methods["Head"] = func() error { _, err := b.Log.Head(ctx); return err }
 		methods["TimesAfter"] = func() error { _, err := b.Log.TimesAfter(ctx, []int64{0}); return err }
 	}

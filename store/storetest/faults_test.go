@@ -70,6 +70,18 @@ var faults = []fault{
 		with(func(s *memory.Store) store.Store { return &lateCommit{Store: s} })},
 	{"pages of the log leave out their last message", "pages of the log join without gap or overlap",
 		with(func(s *memory.Store) store.Store { return shortPages{s} })},
+	{"a stretch ends with the last message that it returns", "stretches of the log join without gap or overlap, and have the messages of their categories",
+		with(func(s *memory.Store) store.Store { return stretchFault{s, lastReturned} })},
+	{"a stretch with few messages is the end of the log", "a stretch looks at MaxStretch messages at most",
+		with(func(s *memory.Store) store.Store { return stretchFault{s, endsWhenShort} })},
+	{"a stretch goes on to the end of the log", "a stretch ends within its bounds",
+		with(func(s *memory.Store) store.Store {
+			return stretchFault{s, func(_ store.Range, s *store.Stretch) { s.End = false }}
+		})},
+	{"a stretch looks at the whole log", "a stretch looks at MaxStretch messages at most",
+		with(func(s *memory.Store) store.Store { return unbounded{s} })},
+	{"a stretch comes before an earlier commit shows", "a reader of some categories who continues after the last place skips nothing while writers append",
+		with(func(s *memory.Store) store.Store { return &lateCommit{Store: s} })},
 	{"the head is the message with the latest time", "Head returns the last committed message, and settles when nobody appends",
 		with(func(s *memory.Store) store.Store { return latestHead{s} })},
 	{"the head is cached", "Head sees every append that has returned",
@@ -113,6 +125,8 @@ var faults = []fault{
 	{"the history changes", "the id of the history is a UUID that stays",
 		with(func(s *memory.Store) store.Store { return volatile{s} })},
 
+	{"a snapshot keeps the first time that it had", "a snapshot keeps the latest time of its events in UTC, cut to the microsecond, and zero where it is not known",
+		with(func(s *memory.Store) store.Store { return &firstTime{Store: s} })},
 	{"a snapshot goes back", "a snapshot only moves forward",
 		with(func(s *memory.Store) store.Store { return &lastSnapshot{Store: s} })},
 	{"a snapshot of events that are not there is kept", "a snapshot of a version that the stream does not have is not stored",

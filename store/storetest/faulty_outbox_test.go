@@ -228,3 +228,18 @@ func (restless) Watch() <-chan struct{} {
 	close(ch)
 	return ch
 }
+
+// firstTime leaves the time of the first snapshot beside the later ones, as a
+// program does that does not know of it.
+type firstTime struct {
+	*memory.Store
+	first time.Time
+}
+
+func (s *firstTime) WriteSnapshot(ctx context.Context, snap store.Snapshot) error {
+	if s.first.IsZero() {
+		s.first = snap.Latest
+	}
+	snap.Latest = s.first
+	return s.Store.WriteSnapshot(ctx, snap)
+}

@@ -237,3 +237,61 @@ func (s shortPages) ReadAll(ctx context.Context, after int64, limit int) ([]stor
 	}
 	return page, err
 }
+
+// stretchFault is a log with a fault in its stretches.
+type stretchFault struct {
+	*memory.Store
+	spoil func(r store.Range, s *store.Stretch)
+}
+
+func (f stretchFault) ReadStretch(ctx context.Context, r store.Range) (store.Stretch, error) {
+	s, err := f.Store.ReadStretch(ctx, r)
+	f.spoil(r, &s)
+	return s, err
+}
+
+// lastReturned forgets that it has looked further than at what it returns.
+func lastReturned(_ store.Range, s *store.Stretch) {
+	s.Last = store.Place{}
+	if n := len(s.Messages); n > 0 {
+		s.Last = store.PlaceOf(&s.Messages[n-1])
+	}
+}
+
+// endsWhenShort takes a stretch with few messages for the end of the log.
+func endsWhenShort(r store.Range, s *store.Stretch) { s.End = len(s.Messages) < r.Limit }
+
+// unbounded looks at the whole log for the messages of a category.
+type unbounded struct{ *memory.Store }
+
+func (u unbounded) ReadStretch(ctx context.Context, r store.Range) (whole store.Stretch, err error) {
+	for {
+		s, err := u.Store.ReadStretch(ctx, r)
+		if err != nil {
+			return s, err
+		}
+		if whole.First.Position == 0 {
+			whole.First = s.First
+		}
+		if s.Last.Position > 0 {
+			whole.Last = s.Last
+		}
+		whole.Messages, whole.End = append(whole.Messages, s.Messages...), s.End
+		if s.End || len(s.Messages) == r.Limit || r.Limit < 1 {
+			return whole, nil
+		}
+		r.After, r.Limit = s.Last.Position, r.Limit-len(s.Messages)
+	}
+}
+
+// ReadStretch passes a message of a transaction that commits late.
+func (s *lateCommit) ReadStretch(ctx context.Context, r store.Range) (store.Stretch, error) {
+	stretch, err := s.Store.ReadStretch(ctx, r)
+	if len(stretch.Messages) < 2 {
+		return stretch, err
+	}
+	if _, committed := s.late.LoadOrStore(stretch.Messages[0].Position, true); !committed {
+		stretch.Messages = stretch.Messages[1:]
+	}
+	return stretch, err
+}

@@ -60,6 +60,10 @@ func logClauses[Tx any]() []clause[Tx] {
 			}
 		}},
 		{"a reader who continues after the last position skips nothing while writers append", neverSkips[Tx]},
+		{"stretches of the log join without gap or overlap, and have the messages of their categories", stretchesJoin[Tx]},
+		{"a stretch ends within its bounds", stretchEnds[Tx]},
+		{"a stretch looks at MaxStretch messages at most", longStretch[Tx]},
+		{"a reader of some categories who continues after the last place skips nothing while writers append", stretchNeverSkips[Tx]},
 	}
 }
 

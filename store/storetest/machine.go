@@ -18,12 +18,29 @@ import (
 // -rapid.checks and -rapid.steps make it longer.
 func testModel[Tx any](t *testing.T, open func(t testing.TB) Backend[Tx]) {
 	rapid.Check(t, func(rt *rapid.T) {
-		m := &machine[Tx]{t: t, b: mustOpen(t, open), model: model{
+		scope := &scope{TB: t}
+		defer scope.end()
+		m := &machine[Tx]{t: t, b: mustOpen(scope, open), model: model{
 			refusals: make(map[int64]int), waiting: make(map[int64]bool),
 			snapshots: make(map[snapshotKey]keptSnapshot), values: make(map[string]string),
 		}}
 		rt.Repeat(m.operations())
 	})
+}
+
+// scope is a part of a test: what it has opened is closed at its end.
+type scope struct {
+	testing.TB
+	cleanups []func()
+}
+
+// Cleanup implements [testing.TB].
+func (s *scope) Cleanup(f func()) { s.cleanups = append(s.cleanups, f) }
+
+func (s *scope) end() {
+	for _, f := range slices.Backward(s.cleanups) {
+		f()
+	}
 }
 
 // operations are those that the backend has.

@@ -5,6 +5,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/eventus-go/eventus/store"
 )
@@ -58,6 +59,21 @@ func snapshotClauses[Tx any]() []clause[Tx] {
 			snap, tail := mustReadSnapshot(t, b, product, 1, all)
 			equal(t, "snapshot", snap, snapshot(product, 1, 6))
 			equal(t, "tail", tail, []store.Message{})
+		}},
+		{"a snapshot keeps the latest time of its events in UTC, cut to the microsecond, and zero where it is not known", func(t *testing.T, b subject[Tx]) {
+			mustAppend(t, b, product, store.NoStream, events("a", 9)...)
+			for i, at := range []time.Time{noon, {}, noon.Add(time.Hour)} {
+				snap := snapshot(product, 1, int64(i)+1)
+				snap.Latest = at
+				mustWriteSnapshot(t, b, snap)
+				if !at.IsZero() {
+					snap.Latest = time.UnixMicro(at.UnixMicro()).UTC()
+				}
+				got, _ := mustReadSnapshot(t, b, product, 1, 3)
+				equal(t, "snapshot", got, snap)
+				got, _ = mustReadSnapshot(t, b, product, 1, 0)
+				equal(t, "snapshot without its tail", got, snap)
+			}
 		}},
 		{"a snapshot only moves forward", func(t *testing.T, b subject[Tx]) {
 			mustAppend(t, b, product, store.NoStream, events("a", 9)...)

@@ -1,0 +1,295 @@
+package eventus
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/eventus-go/eventus/store"
+)
+
+const (
+	// groupPatience is how long decisions wait for one that is being made behind
+	// them, to be stored together.
+	groupPatience = 5 * time.Millisecond
+	// groupTimeout bounds the append of a group, which no single caller may end.
+	groupTimeout = time.Minute
+
+	maxGroupMembers = 64
+	maxGroupEvents  = 256
+	maxGroupBytes   = 1 << 20
+)
+
+// group are Updates of one aggregate that are decided one after another and
+// stored by one append. Each decides on an aggregate of its own, which is made of
+// what the store has and of what the members before it have recorded.
+//
+// An outcome that rests on events of members before is good once these are stored:
+// their append expects the version that was loaded, and so proves that nobody came
+// in between.
+//
+// The member that has the turn is the only one to change a group, until the group
+// is closed.
+type group struct {
+	past    *past // nil until it was loaded, and when it is too long to keep
+	base    int64 // the version that the store has
+	members int
+
+	mu     sync.Mutex
+	events []store.Event // of the members, to be stored behind base
+	bytes  int
+	closed bool // it is being stored
+	last   core // of the member that has added events last
+
+	sentAt int64         // the newest turn when the append was sent
+	done   chan struct{} // closed when err is known
+	err    error
+}
+
+// past is what the store has of an aggregate.
+type past struct {
+	snapshot store.Snapshot
+	messages []store.Message // all after the snapshot: less than a page
+}
+
+func newGroup() *group { return &group{done: make(chan struct{})} }
+
+// add adds the events that a member has recorded on c. It reports false when the
+// group is being stored already, or has no room.
+func (g *group) add(events []store.Event, c core) bool {
+	bytes := 0
+	for i := range events {
+		bytes += len(events[i].Data)
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.closed || len(g.events) > 0 && (len(g.events)+len(events) > maxGroupEvents || g.bytes+bytes > maxGroupBytes) {
+		return false
+	}
+	g.events, g.bytes, g.last = append(g.events, events...), g.bytes+bytes, c
+	return true
+}
+
+// close reports whether the caller is the one to store the group.
+func (g *group) close() bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	first := !g.closed
+	g.closed = true
+	return first
+}
+
+// takesMore reports whether another member can decide on top of the group.
+func (g *group) takesMore() bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return !g.closed && g.past != nil && len(g.events) > 0 && len(g.events) < maxGroupEvents && g.bytes < maxGroupBytes && g.members < maxGroupMembers
+}
+
+// next returns an empty group on top of one that is stored.
+func (g *group) next() *group {
+	next := newGroup()
+	next.base = g.base + int64(len(g.events))
+	if g.past != nil && len(g.past.messages)+len(g.events) < pageSize {
+		next.past = &past{g.past.snapshot, append(slices.Clip(g.past.messages), g.recorded()...)}
+	}
+	return next
+}
+
+// recorded returns the members' events as the store will give them back.
+func (g *group) recorded() []store.Message {
+	messages := make([]store.Message, len(g.events))
+	for i, e := range g.events {
+		messages[i] = store.Message{Event: e, Version: g.base + int64(i) + 1}
+	}
+	return messages
+}
+
+// decision is what became of a member of a group.
+type decision struct {
+	group   *group
+	follows bool // it was decided on events that the store did not have yet
+	added   bool // the group has events of it
+	version int64
+	err     error
+}
+
+// inTurn is an attempt as a member of a group.
+func (u *update[A]) inTurn(ctx context.Context) (version int64, err error) {
+	r := u.repository
+	g, err := r.turns.await(ctx, u.id)
+	if err != nil {
+		return 0, fmt.Errorf("update %s %s: wait for the updates before: %w", r.category, u.id, err)
+	}
+	if g == nil {
+		return u.alone(ctx)
+	}
+	d := u.join(ctx, g)
+	if d.follows || d.added {
+		if err := r.settle(ctx, u.id, d); err != nil {
+			return 0, err
+		}
+	}
+	return d.version, d.err
+}
+
+// join decides as a member of a group, and hands the turn on.
+func (u *update[A]) join(ctx context.Context, g *group) (d decision) {
+	r := u.repository
+	defer func() { r.hand(ctx, u.id, d.group) }() // also when decide panics
+	d = decision{group: g, follows: len(g.events) > 0}
+	a, c, err := r.enter(ctx, u.id, g)
+	if err == nil {
+		if d.version, err = u.repeats(ctx, c.name(), g.base, g.past, g.recorded()); d.version > 0 {
+			return d
+		}
+	}
+	if err == nil {
+		err = u.decideOn(a, c)
+	}
+	var events []store.Event
+	if err == nil {
+		events, err = r.pending(ctx, c)
+	}
+	if err == nil && len(events) > 0 {
+		err = store.CheckAppend(c.name(), store.Expected(c.base()), events)
+	}
+	if err != nil {
+		d.err = err
+		return d
+	}
+	d.version = c.version()
+	if len(events) == 0 {
+		return d
+	}
+	c.saved(d.version) // nobody uses the aggregate if it is not
+	if !g.add(events, c) {
+		// Those before are stored without this one: its decision took long, or its
+		// events are many. It goes on behind them.
+		r.storeGroup(context.WithoutCancel(ctx), u.id, g)
+		if g.err != nil {
+			return d
+		}
+		g = g.next()
+		g.members = 1
+		g.add(events, c)
+		d.group, d.follows = g, false
+	}
+	d.added = true
+	return d
+}
+
+// enter returns an aggregate for a member of a group to decide on.
+func (r *Repository[A]) enter(ctx context.Context, id string, g *group) (a A, c core, err error) {
+	g.members++
+	if g.past != nil {
+		return r.remake(id, g)
+	}
+	a, c, g.past, err = r.load(ctx, id)
+	g.base = c.version()
+	return a, c, err
+}
+
+// remake makes an aggregate of what a group knows.
+func (r *Repository[A]) remake(id string, g *group) (a A, c core, err error) {
+	a, c = r.new(id)
+	if g.past.snapshot.Version > 0 {
+		if err := c.restore(g.past.snapshot); err != nil {
+			return a, c, fmt.Errorf("load %w", describe(c.name(), err))
+		}
+	}
+	for _, messages := range [][]store.Message{g.past.messages, g.recorded()} {
+		for i := range messages {
+			if err := c.replay(&messages[i]); err != nil {
+				return a, c, fmt.Errorf("load %w", err)
+			}
+		}
+	}
+	return a, c, nil
+}
+
+// hand gives the turn to the next Update of an aggregate. A group that takes more
+// goes with it, another one is stored before.
+func (r *Repository[A]) hand(ctx context.Context, id string, g *group) {
+	if g.takesMore() && r.turns.pass(id, g) {
+		return
+	}
+	if len(g.events) == 0 {
+		r.turns.end(id, newGroup(), 0)
+		return
+	}
+	finish := func(ctx context.Context) {
+		r.storeGroup(ctx, id, g)
+		if g.err != nil {
+			r.turns.end(id, newGroup(), 0)
+		} else {
+			r.turns.end(id, g.next(), g.sentAt)
+		}
+	}
+	if g.members == 1 {
+		finish(ctx)
+		return
+	}
+	go finish(context.WithoutCancel(ctx))
+}
+
+// storeGroup stores a group, or waits until somebody else has.
+func (r *Repository[A]) storeGroup(ctx context.Context, id string, g *group) {
+	if !g.close() {
+		<-g.done
+		return
+	}
+	defer close(g.done)
+	ctx, cancel := context.WithTimeout(ctx, groupTimeout)
+	defer cancel()
+	stream := g.last.name()
+	g.sentAt = r.turns.last()
+	version, err := r.append(ctx, stream, store.Expected(g.base), g.events)
+	if err != nil {
+		g.err = fmt.Errorf("save %w", describe(stream, err))
+		return
+	}
+	if !r.snapshotDue(g.base, version) {
+		return
+	}
+	c := g.last
+	if g.past != nil { // there may be more members: one may be gone, and its aggregate in use
+		if _, c, err = r.remake(id, g); err != nil {
+			r.snapshotFailed("make", stream, err)
+			return
+		}
+	}
+	r.writeSnapshot(ctx, c, saveSnapshotTimeout)
+}
+
+// settle waits until the group of a member is stored.
+func (r *Repository[A]) settle(ctx context.Context, id string, d decision) error {
+	g := d.group
+	timer := time.NewTimer(groupPatience)
+	defer timer.Stop()
+	select {
+	case <-g.done:
+	case <-ctx.Done():
+	case <-timer.C:
+		go r.storeGroup(context.WithoutCancel(ctx), id, g)
+		select {
+		case <-g.done:
+		case <-ctx.Done():
+		}
+	}
+	select {
+	case <-g.done:
+	default:
+		if d.added {
+			return fmt.Errorf("save %s %s: %w: %w", r.category, id, ErrOutcomeUnknown, ctx.Err())
+		}
+		return ctx.Err()
+	}
+	if g.err != nil && (errors.Is(g.err, ErrConflict) || !d.added) {
+		return &raceError{g.err} // what it was decided on is not stored
+	}
+	return g.err
+}
