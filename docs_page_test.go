@@ -107,6 +107,15 @@ func within(ranges [][]int, at int) bool {
 	return false
 }
 
+// cite checks a command that takes too long to be run: the page has it, and a file
+// has what it names.
+func (p *page) cite(t *testing.T, heading, command, file, declared string) {
+	t.Helper()
+	if block := p.blocks(heading, "console")[0]; !strings.Contains(block, command) || !strings.Contains(readText(t, file), declared) {
+		t.Errorf("%s, under %q: no %s in %q, or no %s in %s", p.name, heading, command, block, declared, file)
+	}
+}
+
 // set gives a variable of the page its value.
 func (p *page) set(name, value string) { p.env = append(p.env, name+"="+value) }
 

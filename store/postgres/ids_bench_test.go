@@ -52,6 +52,9 @@ func BenchmarkStreamIDs(b *testing.B) {
 			}
 			b.ReportMetric(median(kinds[0].rates), fmt.Sprintf("appends/s-ordered-at-%d", size))
 			b.ReportMetric(median(ratios), fmt.Sprintf("random/ordered-at-%d", size))
+			for _, k := range kinds {
+				b.ReportMetric(median(k.wal), fmt.Sprintf("WAL-B/append-%s-at-%d", k.name, size))
+			}
 		}
 	}
 }
@@ -63,6 +66,7 @@ type idKind struct {
 	pool         *pgxpool.Pool
 	store        *postgres.Store
 	rates        []float64 // of this size
+	wal          []float64 // bytes that an append wrote
 }
 
 func (k *idKind) open(b *testing.B, server *pgtest.Server) {
@@ -77,7 +81,7 @@ func (k *idKind) open(b *testing.B, server *pgtest.Server) {
 
 // fill adds streams of ten events until there are so many events.
 func (k *idKind) fill(b *testing.B, events int) {
-	k.rates = nil
+	k.rates, k.wal = nil, nil
 	execAll(b, k.pool, fmt.Sprintf(`
 		INSERT INTO event_store (category, stream_id, version, event_id, type, content_type, data, time, correlation_id, causation_id, actor)
 		SELECT 'product', %s, v, gen_random_uuid(), 'product.repriced', 'application/json', repeat('x', 300)::bytea, now(), '', '', ''
@@ -95,6 +99,7 @@ func (k *idKind) measure(b *testing.B) {
 	event := store.Event{ID: "e", Type: "product.repriced", ContentType: "application/json", Data: []byte(strings.Repeat("x", 300)), Time: time.Now()}
 	var done sync.WaitGroup
 	counts := make([]int, writers)
+	before := k.written(b)
 	start := time.Now()
 	for w := range writers {
 		done.Go(func() {
@@ -113,6 +118,15 @@ func (k *idKind) measure(b *testing.B) {
 		total += n
 	}
 	k.rates = append(k.rates, float64(total)/time.Since(start).Seconds())
+	k.wal = append(k.wal, (k.written(b)-before)/float64(total))
+}
+
+// written is the length of the write-ahead log.
+func (k *idKind) written(b *testing.B) (bytes float64) {
+	if err := k.pool.QueryRow(b.Context(), "SELECT pg_current_wal_insert_lsn() - '0/0'").Scan(&bytes); err != nil {
+		b.Fatal(err)
+	}
+	return bytes
 }
 
 func median(figures []float64) float64 {

@@ -11,24 +11,24 @@ import (
 )
 
 // Partition divides event_store into parts by ranges of positions, so that old
-// parts can be moved to cheaper storage. Call it again from time to time, for
-// example once an hour: it makes sure that the newest part, which takes all
-// positions from its first on, begins ahead of the log. Each part has the positions
-// of some every events. docs/growth.md says how to move one.
+// parts can be moved to cheaper storage ([MovePart]). Call it again from time to
+// time, more often than every positions are drawn: it makes sure that there are
+// parts ahead of the log. The last part has no end, so that appends go on if nobody
+// calls it; a call that comes so late reads that part while it is locked.
 //
 // The first call makes event_store a partitioned table whose first part is the
-// table as it was. It reads all of it while appends go on, then locks it for a
-// moment. A lock that it does not get within two seconds is an error: nothing is
-// changed, and a later call can be luckier. Rights that were granted on event_store
-// must be granted again, on event_store and stream_versions, so call it in the role
-// of the programs.
+// table as it was, with room for every more events, and for ten million at least. It
+// reads the table while appends go on; each call then locks it for a moment. A lock
+// that it does not get within two seconds is an error: nothing is changed, and
+// another call can be luckier. If the process of the first call is killed, call
+// Partition again: until then, the table takes no more than these events.
 //
 // From then on the table stream_versions has the version of each stream, and each
 // append moves it on. That makes versions unique over all parts
 // (docs/adr/0012); it costs an append one more write. There is no way back.
 //
-// If the process ends in the middle of a later call, call Partition again
-// before every more events are appended. Until then, they are refused.
+// Rights that were granted on event_store must be granted again, on event_store
+// and stream_versions, so call it in the role of the programs.
 func Partition(ctx context.Context, pool *pgxpool.Pool, config Config, every int64) error {
 	if every < 1 {
 		panic(fmt.Sprintf("postgres.Partition: every is %d: give the number of positions of a part, such as 10_000_000", every))
@@ -40,13 +40,17 @@ func Partition(ctx context.Context, pool *pgxpool.Pool, config Config, every int
 	if err != nil {
 		return err
 	}
-	p := partitioning{pool: pool, schema: server.schema, every: every}
+	p := partitioning{pool: pool, schema: server.schema, every: every, room: firstRoom}
+	return p.run(ctx)
+}
+
+func (p *partitioning) run(ctx context.Context) error {
 	parted, err := p.parted(ctx)
 	if err == nil && !parted {
 		err = p.begin(ctx)
 	}
 	if err == nil {
-		err = p.cut(ctx)
+		err = p.lead(ctx)
 	}
 	if err != nil {
 		return fmt.Errorf("partition event_store: %w", err)
@@ -58,6 +62,7 @@ type partitioning struct {
 	pool   *pgxpool.Pool
 	schema string
 	every  int64
+	room   int64 // of the first part, if every is less
 }
 
 func (p *partitioning) in(text string) string { return qualify(p.schema, text) }
@@ -133,20 +138,41 @@ BEGIN
 END
 $$`
 
-// begin makes event_store a partitioned table with one part, which is the table
-// as it was.
-func (p *partitioning) begin(ctx context.Context) error {
-	var settled int64
-	err := p.locked(ctx, func(tx pgx.Tx) error {
-		if err := p.exec(ctx, tx, `DROP TABLE IF EXISTS {schema}.stream_versions`); err != nil { // of a call that was interrupted
+// firstRoom is for how many events the first part has room at least, so that
+// the constraint which is checked beforehand never refuses one.
+const firstRoom = 10_000_000
+
+// dropRangeSQL ends what a first call has begun.
+const dropRangeSQL = `ALTER TABLE {schema}.event_store DROP CONSTRAINT IF EXISTS event_store_range`
+
+// begin makes event_store a partitioned table whose first part is the table as it
+// was. A constraint that is checked beforehand spares a look at all rows under
+// the lock.
+func (p *partitioning) begin(ctx context.Context) (err error) {
+	var settled, end int64
+	err = p.locked(ctx, func(tx pgx.Tx) error {
+		if err := tx.QueryRow(ctx, p.in(lastSQL)).Scan(&settled); err != nil {
 			return err
 		}
-		return tx.QueryRow(ctx, p.in(lastSQL)).Scan(&settled)
+		if err := tx.QueryRow(ctx, drawnSQL, pgx.Identifier{p.schema, "event_store"}.Sanitize()).Scan(&end); err != nil {
+			return err
+		}
+		end += max(p.every, p.room) + 1
+		return p.exec(ctx, tx,
+			`DROP TABLE IF EXISTS {schema}.stream_versions`, dropRangeSQL, // of a call that was interrupted
+			fmt.Sprintf(`ALTER TABLE {schema}.event_store ADD CONSTRAINT event_store_range CHECK (position < %d) NOT VALID`, end))
 	})
 	if err != nil {
 		return err
 	}
-	if err := p.exec(ctx, p.pool, streamVersionsSQL); err != nil {
+	defer func() {
+		if err != nil {
+			ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
+			defer cancel()
+			err = errors.Join(err, p.exec(ctx, p.pool, dropRangeSQL))
+		}
+	}()
+	if err := p.exec(ctx, p.pool, `ALTER TABLE {schema}.event_store VALIDATE CONSTRAINT event_store_range`, streamVersionsSQL); err != nil {
 		return err
 	}
 	if _, err := p.pool.Exec(ctx, p.in(`INSERT INTO {schema}.stream_versions
@@ -156,12 +182,20 @@ func (p *partitioning) begin(ctx context.Context) error {
 	if err := p.exec(ctx, p.pool, `CREATE UNIQUE INDEX stream_versions_pkey ON {schema}.stream_versions (category, stream_id)`); err != nil {
 		return err
 	}
-	return p.locked(ctx, func(tx pgx.Tx) error { return p.swap(ctx, tx, settled) })
+	return p.locked(ctx, func(tx pgx.Tx) error {
+		if err := p.swap(ctx, tx, settled, end); err != nil {
+			return err
+		}
+		return p.addPart(ctx, tx, 2, end)
+	})
 }
+
+const drawnSQL = `SELECT coalesce(pg_sequence_last_value(pg_get_serial_sequence($1, 'position')::regclass), 0)`
 
 // swap puts a partitioned table in the place of event_store. Behind the lock of
 // begin, all up to the position settled was committed and is in stream_versions.
-func (p *partitioning) swap(ctx context.Context, tx pgx.Tx, settled int64) error {
+// The first part ends before the position end.
+func (p *partitioning) swap(ctx context.Context, tx pgx.Tx, settled, end int64) error {
 	_, err := tx.Exec(ctx, p.in(`
 		INSERT INTO {schema}.stream_versions
 		SELECT category, stream_id, max(version) FROM {schema}.event_store WHERE position > $1 GROUP BY category, stream_id
@@ -190,7 +224,9 @@ func (p *partitioning) swap(ctx context.Context, tx pgx.Tx, settled int64) error
 		`CREATE TABLE {schema}.event_store (LIKE {schema}.event_store_part_1 INCLUDING ALL EXCLUDING INDEXES EXCLUDING IDENTITY) PARTITION BY RANGE (position)`,
 		`ALTER TABLE {schema}.event_store ADD PRIMARY KEY (position)`,
 		`ALTER TABLE {schema}.event_store ALTER COLUMN position ADD GENERATED ALWAYS AS IDENTITY`,
-		`ALTER TABLE {schema}.event_store ATTACH PARTITION {schema}.event_store_part_1 FOR VALUES FROM (MINVALUE) TO (MAXVALUE)`,
+		dropRangeSQL, // which came with LIKE
+		fmt.Sprintf(`ALTER TABLE {schema}.event_store ATTACH PARTITION {schema}.event_store_part_1 FOR VALUES FROM (MINVALUE) TO (%d)`, end),
+		`ALTER TABLE {schema}.event_store_part_1 DROP CONSTRAINT event_store_range`,
 		`CREATE TRIGGER event_store_append_only BEFORE UPDATE OR DELETE ON {schema}.event_store FOR EACH ROW EXECUTE FUNCTION {schema}.refuse_change()`,
 		guards("event_store"), guards("event_store_part_1")); err != nil {
 		return err
@@ -209,64 +245,54 @@ func guards(table string) string {
 		FOR EACH STATEMENT EXECUTE FUNCTION {schema}.advance_stream_versions()`, table)
 }
 
-// newestPartSQL finds the part without an end: its number, its first position (0
-// for that of the first part), and the last position that was drawn.
+// newestPartSQL finds the part without an end: its number, its first position,
+// and the last position that was drawn.
 const newestPartSQL = `
 SELECT substr(c.relname, length('event_store_part_') + 1)::int8,
-	coalesce(substring(pg_get_expr(c.relpartbound, c.oid) FROM 'FROM \(''(\d+)''\)')::int8, 0),
+	substring(pg_get_expr(c.relpartbound, c.oid) FROM 'FROM \(''(\d+)''\)')::int8,
 	coalesce(pg_sequence_last_value(pg_get_serial_sequence($1, 'position')::regclass), 0)
 FROM pg_catalog.pg_inherits AS i JOIN pg_catalog.pg_class AS c ON c.oid = i.inhrelid
 WHERE i.inhparent = $1::regclass AND pg_get_expr(c.relpartbound, c.oid) LIKE '%TO (MAXVALUE)'`
 
-// cut ends the newest part, if the log has come to it, and begins another behind
-// it. A constraint that is checked beforehand spares a look at all rows under the
-// lock.
-func (p *partitioning) cut(ctx context.Context) (err error) {
+// lead gives the newest part an end, and begins another behind it, if the log is
+// about to come to it. Mostly the part is empty then, and is looked through at once.
+func (p *partitioning) lead(ctx context.Context) error {
 	table := pgx.Identifier{p.schema, "event_store"}.Sanitize()
 	var number, first, drawn int64
-	if err := p.pool.QueryRow(ctx, newestPartSQL, table).Scan(&number, &first, &drawn); err != nil {
+	look := func(db querier) (ahead bool, err error) {
+		err = db.QueryRow(ctx, newestPartSQL, table).Scan(&number, &first, &drawn)
+		return drawn+p.every < first, err
+	}
+	if ahead, err := look(p.pool); err != nil || ahead {
 		return err
 	}
-	if number > 1 && drawn < first {
-		return nil
-	}
-	end := drawn + p.every + 1
-	part, next := fmt.Sprintf("event_store_part_%d", number), fmt.Sprintf("event_store_part_%d", number+1)
-	from := "MINVALUE"
-	if number > 1 {
-		from = fmt.Sprint(first)
-	}
-	drop := fmt.Sprintf(`ALTER TABLE {schema}.%s DROP CONSTRAINT IF EXISTS event_store_range`, part)
-	err = p.locked(ctx, func(tx pgx.Tx) error {
-		return p.exec(ctx, tx, drop, fmt.Sprintf(`ALTER TABLE {schema}.%s ADD CONSTRAINT event_store_range CHECK (position >= %d AND position < %d) NOT VALID`,
-			part, first, end))
+	return p.locked(ctx, func(tx pgx.Tx) error {
+		if ahead, err := look(tx); err != nil || ahead {
+			return err
+		}
+		part, end := fmt.Sprintf("event_store_part_%d", number), max(first, drawn+1)+p.every
+		if err := p.exec(ctx, tx,
+			fmt.Sprintf(`ALTER TABLE {schema}.event_store DETACH PARTITION {schema}.%s`, part),
+			fmt.Sprintf(`ALTER TABLE {schema}.event_store ATTACH PARTITION {schema}.%s FOR VALUES FROM (%d) TO (%d)`, part, first, end)); err != nil {
+			return err
+		}
+		return p.addPart(ctx, tx, number+1, end)
 	})
+}
+
+// addPart adds the part without an end.
+func (p *partitioning) addPart(ctx context.Context, tx pgx.Tx, number, first int64) error {
+	part := fmt.Sprintf("event_store_part_%d", number)
+	err := p.exec(ctx, tx, fmt.Sprintf(`
+		CREATE TABLE {schema}.%[1]s PARTITION OF {schema}.event_store (CONSTRAINT %[1]s_stream_version UNIQUE (category, stream_id, version))
+		FOR VALUES FROM (%[2]d) TO (MAXVALUE) WITH (vacuum_truncate = off)`, part, first))
 	if err != nil {
 		return err
 	}
-	err = p.exec(ctx, p.pool, fmt.Sprintf(`ALTER TABLE {schema}.%s VALIDATE CONSTRAINT event_store_range`, part))
-	if err == nil {
-		err = p.locked(ctx, func(tx pgx.Tx) error {
-			if err := p.exec(ctx, tx,
-				fmt.Sprintf(`ALTER TABLE {schema}.event_store DETACH PARTITION {schema}.%s`, part),
-				fmt.Sprintf(`ALTER TABLE {schema}.event_store ATTACH PARTITION {schema}.%s FOR VALUES FROM (%s) TO (%d)`, part, from, end),
-				drop,
-				fmt.Sprintf(`CREATE TABLE {schema}.%[1]s PARTITION OF {schema}.event_store (CONSTRAINT %[1]s_stream_version UNIQUE (category, stream_id, version))
-					FOR VALUES FROM (%[2]d) TO (MAXVALUE) WITH (vacuum_truncate = off)`, next, end)); err != nil {
-				return err
-			}
-			if err := p.makeRoom(ctx, tx, next, end); err != nil {
-				return err
-			}
-			return p.exec(ctx, tx, guards(next))
-		})
+	if err := p.makeRoom(ctx, tx, part, first); err != nil {
+		return err
 	}
-	if err != nil {
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
-		defer cancel()
-		return errors.Join(err, p.exec(ctx, p.pool, drop))
-	}
-	return nil
+	return p.exec(ctx, tx, guards(part))
 }
 
 // makeRoom leaves some pages in a new part, which have nothing in them. If it is

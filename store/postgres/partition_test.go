@@ -3,6 +3,7 @@ package postgres_test
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"testing"
 
@@ -10,6 +11,7 @@ import (
 	"github.com/eventus-go/eventus/store"
 	"github.com/eventus-go/eventus/store/postgres"
 	"github.com/eventus-go/eventus/store/storetest"
+	"github.com/google/go-cmp/cmp"
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 )
@@ -27,9 +29,10 @@ func TestContractOnParts(t *testing.T) {
 	})
 }
 
+// partition divides the log, with a first part that is as small as the others.
 func partition(t testing.TB, pool *pgxpool.Pool, every int64) {
 	t.Helper()
-	if err := postgres.Partition(t.Context(), pool, postgres.Config{}, every); err != nil {
+	if err := postgres.PartitionWithRoom(t.Context(), pool, every, 0); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -133,8 +136,51 @@ func TestPartition(t *testing.T) {
 	})
 }
 
-// TestPartitionWhileProgramsWork cuts the log while 8 writers append and a reader
-// follows.
+func TestMovePart(t *testing.T) {
+	pool := pgtest.Pool(t)
+	s := openStore(t, pool)
+	var want []string
+	add := func() {
+		for range 9 {
+			appendTo(t, s, "a", 1)
+			want = append(want, "a")
+		}
+	}
+	move := func(number int64) error {
+		return postgres.MovePart(t.Context(), pool, postgres.Config{}, number, "pg_default")
+	}
+	add()
+	if err := move(1); err == nil || !strings.Contains(err.Error(), "call postgres.Partition") {
+		t.Errorf("an undivided store: got error %v", err)
+	}
+	partition(t, pool, 5)
+	if err := move(1); err == nil || !strings.Contains(err.Error(), "wait for position 15") {
+		t.Errorf("a part that the log is in: got error %v", err)
+	}
+	add()
+	partition(t, pool, 5)
+	before := catalog(t, pool)
+	for _, number := range []int64{1, 1} {
+		if err := move(number); err != nil {
+			t.Error(err)
+		}
+	}
+	if err := move(3); err == nil {
+		t.Error("the newest part was moved")
+	}
+	if diff := cmp.Diff(before, catalog(t, pool)); diff != "" {
+		t.Errorf("-before +after the move:\n%s", diff)
+	}
+	add()
+	partition(t, pool, 5)
+	if err := move(2); err != nil {
+		t.Error(err)
+	}
+	mustLog(t, s, want...)
+}
+
+// TestPartitionWhileProgramsWork cuts the log, and moves its parts, while 8 writers
+// append and a reader follows.
 func TestPartitionWhileProgramsWork(t *testing.T) {
 	pool := pgtest.Pool(t)
 	s := openStore(t, pool)
@@ -178,13 +224,25 @@ func TestPartitionWhileProgramsWork(t *testing.T) {
 			}
 		}
 	})
+	moved := 0
 	for n := 0; n < wanted && !t.Failed(); {
-		err := postgres.Partition(t.Context(), pool, postgres.Config{}, 40)
+		err := postgres.PartitionWithRoom(t.Context(), pool, 40, 100_000)
 		if err != nil && !s.IsTransient(err) {
 			t.Error(err)
 		}
+		if err == nil && n == 0 { // to the end of the first part
+			execAll(t, pool, "SELECT setval(pg_get_serial_sequence('event_store', 'position'), 100000)")
+		}
 		if err == nil {
 			n = parts(t, pool)
+		}
+		if n > moved+2 {
+			err := postgres.MovePart(t.Context(), pool, postgres.Config{}, int64(moved+1), "pg_default")
+			if err == nil {
+				moved++
+			} else if !s.IsTransient(err) && !strings.Contains(err.Error(), "wait for position") {
+				t.Error(err)
+			}
 		}
 	}
 	close(end)

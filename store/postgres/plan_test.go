@@ -30,7 +30,7 @@ func filled(t *testing.T, parts bool) (*Store, *pgxpool.Pool) {
 	}
 	for from := 0; from < 20_000; from += 5000 {
 		if parts {
-			if err := Partition(t.Context(), pool, Config{}, 4000); err != nil {
+			if err := PartitionWithRoom(t.Context(), pool, 4000, 0); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -43,7 +43,7 @@ func filled(t *testing.T, parts bool) (*Store, *pgxpool.Pool) {
 		}
 	}
 	if parts {
-		if err := Partition(t.Context(), pool, Config{}, 4000); err != nil {
+		if err := PartitionWithRoom(t.Context(), pool, 4000, 0); err != nil {
 			t.Fatal(err)
 		}
 		if _, err := pool.Exec(t.Context(), "VACUUM event_store"); err != nil {
