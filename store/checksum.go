@@ -8,6 +8,7 @@ import (
 	"maps"
 	"math"
 	"slices"
+	"sync"
 )
 
 // ErrDamaged is matched by every [*DamagedError]. Every method that reads events
@@ -38,6 +39,9 @@ func (e *DamagedError) Is(target error) bool { return target == ErrDamaged }
 // Unwrap returns Err.
 func (e *DamagedError) Unwrap() error { return e.Err }
 
+// rooms are for what checksums are computed of, besides the data.
+var rooms = sync.Pool{New: func() any { return new([]byte) }}
+
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
 // Checksum returns what a database stores beside an event to find out about damage:
@@ -46,8 +50,9 @@ var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 // given the checksum of version 0, and combines it with the version.
 func Checksum(s Stream, version int64, e *Event) int32 {
 	// Texts have no control characters, so that a zero byte ends each of them.
-	var room [1 << 10]byte
-	head := room[:0]
+	room := rooms.Get().(*[]byte)
+	defer rooms.Put(room)
+	head := (*room)[:0]
 	for _, text := range [...]string{s.Category, s.ID, e.ID, e.Type, e.ContentType, e.Metadata.CorrelationID, e.Metadata.CausationID, e.Metadata.Actor} {
 		head = append(append(head, text...), 0)
 	}
@@ -58,6 +63,7 @@ func Checksum(s Stream, version int64, e *Event) int32 {
 	}
 	head = append(head, 1)
 	head = binary.BigEndian.AppendUint64(head, uint64(e.Time.UnixMicro()))
+	*room = head
 	sum := crc32.Update(crc32.Checksum(head, castagnoli), castagnoli, e.Data)
 	return int32(sum) ^ int32(version&math.MaxInt32)
 }
@@ -69,4 +75,12 @@ func Verify(m *Message, checksum int32) error {
 			Err: fmt.Errorf("its checksum is %08x, and was %08x when it was written", uint32(is), uint32(checksum))}
 	}
 	return nil
+}
+
+// Damageable is implemented by stores that compare checksums.
+type Damageable interface {
+	// Damage returns what damage a read of this value has met since it was opened,
+	// nil when none has: that which the database itself has found, or else the
+	// first damaged event. Health checks ask for it. It looks for no damage.
+	Damage() *DamagedError
 }

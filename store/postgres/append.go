@@ -131,7 +131,7 @@ func (s *Store) appendTo(ctx context.Context, db querier, wait bool, groups []*c
 			err = db.QueryRow(ctx, s.statements.appendEvents, args...).Scan(&found)
 		}
 		if err != nil {
-			return fmt.Errorf("append: %w", err)
+			return fmt.Errorf("append: %w", s.damaged(err))
 		}
 		for i, g := range groups {
 			answer(g, found[i])
@@ -144,7 +144,7 @@ func (s *Store) appendTo(ctx context.Context, db querier, wait bool, groups []*c
 		err = db.QueryRow(ctx, query, args...).Scan(&found)
 	}
 	if err != nil {
-		return fmt.Errorf("append: %w", err)
+		return fmt.Errorf("append: %w", s.damaged(err))
 	}
 	answer(groups[0], found)
 	return nil

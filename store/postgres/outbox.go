@@ -44,7 +44,7 @@ func (s *Store) Unpublished(ctx context.Context, after int64, limit int) ([]stor
 	for {
 		ready, next, more, err := s.readOutbox(ctx, after, limit)
 		if err != nil {
-			return nil, 0, fmt.Errorf("read the outbox: %w", err)
+			return nil, 0, fmt.Errorf("read the outbox: %w", s.damaged(err))
 		}
 		if missing := limit - len(page); len(ready) > missing {
 			ready = ready[:missing]

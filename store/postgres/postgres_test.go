@@ -97,6 +97,9 @@ func openPool(t testing.TB, pool *pgxpool.Pool) storetest.Backend[pgx.Tx] {
 			return value, err == nil, err
 		},
 		Rewind: func(t testing.TB, after int64) { rewind(t, pool, after) },
+		Damage: func(t testing.TB, position int64) {
+			damage(t, pool, "data = set_byte(data, 0, get_byte(data, 0) # 1)", position)
+		},
 		Reopen: func(t testing.TB) storetest.Backend[pgx.Tx] {
 			again, err := pgxpool.NewWithConfig(t.Context(), pool.Config())
 			if err != nil {
@@ -117,6 +120,15 @@ func rewind(t testing.TB, pool *pgxpool.Pool, after int64) {
 		DELETE FROM event_store WHERE position > %[1]d;
 		SELECT setval(pg_get_serial_sequence('event_store', 'position'), greatest(%[1]d, 1), %[1]d > 0);
 		ALTER TABLE event_store ENABLE TRIGGER event_store_append_only`, after))
+}
+
+// damage changes the row of an event behind the back of the store.
+func damage(t testing.TB, pool *pgxpool.Pool, set string, position int64) {
+	t.Helper()
+	execAll(t, pool, fmt.Sprintf(`
+		ALTER TABLE event_store DISABLE TRIGGER event_store_append_only;
+		UPDATE event_store SET %s WHERE position = %d;
+		ALTER TABLE event_store ENABLE TRIGGER event_store_append_only`, set, position))
 }
 
 // execAll runs statements in one transaction.

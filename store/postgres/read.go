@@ -27,7 +27,7 @@ func (s *Store) read(ctx context.Context, db querier, stream store.Stream, after
 	rows, err := db.Query(ctx, s.statements.read, stream.Category, stream.ID, after, max(limit, 0))
 	page, err := scanMessages(limit, rows, err)
 	if err != nil {
-		return nil, fmt.Errorf("read %s: %w", stream, err)
+		return nil, fmt.Errorf("read %s: %w", stream, s.damaged(err))
 	}
 	return page, nil
 }
@@ -49,7 +49,7 @@ func (s *Store) ReadAll(ctx context.Context, after int64, limit int) ([]store.Me
 		rows, err := s.pool.Query(ctx, s.statements.readAll, after, max(limit, 0))
 		page, err := scanMessages(limit, rows, err)
 		if err != nil {
-			return nil, fmt.Errorf("read the log after %d: %w", after, err)
+			return nil, fmt.Errorf("read the log after %d: %w", after, s.damaged(err))
 		}
 		if len(page) < limit && endOf(page, after) < settled {
 			s.head.takeBack(settled) // an older log was put back
@@ -61,7 +61,7 @@ func (s *Store) ReadAll(ctx context.Context, after int64, limit int) ([]store.Me
 		}
 		passed, err := s.passHole(ctx, page[certain].Position, page[certain].Position-1)
 		if err != nil {
-			return nil, fmt.Errorf("read the log after %d: %w", after, err)
+			return nil, fmt.Errorf("read the log after %d: %w", after, s.damaged(err))
 		}
 		if !passed {
 			return page[:certain], nil
@@ -92,7 +92,7 @@ func (s *Store) ReadStretch(ctx context.Context, r store.Range) (store.Stretch, 
 	if len(r.Categories) > 0 && r.Limit > 0 {
 		stretch, whole, err := s.readStretch(ctx, r)
 		if err != nil {
-			return store.Stretch{}, fmt.Errorf("read the log after %d: %w", r.After, err)
+			return store.Stretch{}, fmt.Errorf("read the log after %d: %w", r.After, s.damaged(err))
 		}
 		if whole {
 			return stretch, nil
@@ -172,11 +172,11 @@ func (s *Store) Head(ctx context.Context) (store.Head, error) {
 	var head store.Head
 	err := s.pool.QueryRow(ctx, s.statements.logHead).Scan(&head.Position, &head.EventID, &head.Time)
 	if err != nil && !errors.Is(err, pgx.ErrNoRows) {
-		return store.Head{}, fmt.Errorf("read the head of the log: %w", err)
+		return store.Head{}, fmt.Errorf("read the head of the log: %w", s.damaged(err))
 	}
 	head.Time = head.Time.UTC()
 	if head.Settled, err = s.pass(ctx, head.Position+1); err != nil {
-		return store.Head{}, fmt.Errorf("read the head of the log: %w", err)
+		return store.Head{}, fmt.Errorf("read the head of the log: %w", s.damaged(err))
 	}
 	return head, nil
 }

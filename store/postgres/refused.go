@@ -55,7 +55,7 @@ ORDER BY r.position LIMIT $2`
 func (s *Store) Refused(ctx context.Context, after int64, limit int) ([]store.Refused, error) {
 	rows, err := s.pool.Query(ctx, s.statements.refused, after, max(limit, 0))
 	if err != nil {
-		return nil, fmt.Errorf("read refused messages: %w", err)
+		return nil, fmt.Errorf("read refused messages: %w", s.damaged(err))
 	}
 	page, err := pgx.CollectRows(rows, func(pgx.CollectableRow) (r store.Refused, err error) {
 		err = scanEvent(rows, &r.Message, &r.Error, &r.Attempts, &r.Since, &r.RetryAt)
@@ -63,7 +63,7 @@ func (s *Store) Refused(ctx context.Context, after int64, limit int) ([]store.Re
 		return r, err
 	})
 	if err != nil {
-		return nil, fmt.Errorf("read refused messages: %w", err)
+		return nil, fmt.Errorf("read refused messages: %w", s.damaged(err))
 	}
 	return page, nil
 }

@@ -43,7 +43,7 @@ func (s *Store) readSnapshot(ctx context.Context, db querier, stream store.Strea
 	rows, err := db.Query(ctx, s.statements.readSnapshot, stream.Category, stream.ID, int64(schema), max(limit, 0))
 	messages, err := scanMessages(limit, rows, err)
 	if err != nil {
-		return store.Snapshot{}, nil, fmt.Errorf("read snapshot of %s: %w", stream, err)
+		return store.Snapshot{}, nil, fmt.Errorf("read snapshot of %s: %w", stream, s.damaged(err))
 	}
 	snap := store.Snapshot{Stream: stream, Schema: schema}
 	if len(messages) > 0 && messages[0].Position == 0 {

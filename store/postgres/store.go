@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 
 	"github.com/eventus-go/eventus/internal/combine"
 	"github.com/eventus-go/eventus/internal/quiet"
@@ -26,6 +27,7 @@ var (
 	_ store.Consumers[pgx.Tx] = (*Store)(nil)
 	_ store.Identity          = (*Store)(nil)
 	_ store.Blockable         = (*Store)(nil)
+	_ store.Damageable        = (*Store)(nil)
 )
 
 // Config says where the store is. The zero value is ready to use.
@@ -51,6 +53,8 @@ type Store struct {
 	queue      *combine.Queue // of appends
 	// transactions holds a value for each transaction of InTx under way.
 	transactions chan struct{}
+
+	damage atomic.Pointer[store.DamagedError]
 
 	mu       sync.Mutex
 	appended chan struct{}

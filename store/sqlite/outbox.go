@@ -30,23 +30,23 @@ func (s *Store) Unpublished(ctx context.Context, after int64, limit int) ([]stor
 	// Before the page: what commits in between is in the page or behind it.
 	var last int64
 	if err := s.statements.last.QueryRowContext(ctx).Scan(&last); err != nil {
-		return nil, 0, fmt.Errorf("read the outbox: %w", err)
+		return nil, 0, fmt.Errorf("read the outbox: %w", s.damaged(err))
 	}
 	rows, err := s.statements.unpublished.QueryContext(ctx, after, limit)
 	if err != nil {
-		return nil, 0, fmt.Errorf("read the outbox: %w", err)
+		return nil, 0, fmt.Errorf("read the outbox: %w", s.damaged(err))
 	}
 	defer rows.Close()
 	var page []store.Outgoing
 	for rows.Next() {
 		var m store.Outgoing
 		if err := scanEvent(rows, &m.Message, &m.Previous, &m.Attempts); err != nil {
-			return nil, 0, fmt.Errorf("read the outbox: %w", err)
+			return nil, 0, fmt.Errorf("read the outbox: %w", s.damaged(err))
 		}
 		page = append(page, m)
 	}
 	if err := rows.Err(); err != nil {
-		return nil, 0, fmt.Errorf("read the outbox: %w", err)
+		return nil, 0, fmt.Errorf("read the outbox: %w", s.damaged(err))
 	}
 	next := after
 	if len(page) > 0 {

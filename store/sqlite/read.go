@@ -19,21 +19,21 @@ ORDER BY version LIMIT ?`
 
 // Read implements [store.Reader].
 func (s *Store) Read(ctx context.Context, stream store.Stream, after int64, limit int) ([]store.Message, error) {
-	return read(ctx, s.statements.read, stream, after, limit)
+	return s.read(ctx, s.statements.read, stream, after, limit)
 }
 
-func read(ctx context.Context, statement *sql.Stmt, stream store.Stream, after int64, limit int) ([]store.Message, error) {
+func (s *Store) read(ctx context.Context, statement *sql.Stmt, stream store.Stream, after int64, limit int) ([]store.Message, error) {
 	if err := stream.Check(); err != nil {
 		return nil, err
 	}
 	// SQLite takes a negative limit for none.
 	rows, err := statement.QueryContext(ctx, stream.Category, stream.ID, after, max(limit, 0))
 	if err != nil {
-		return nil, fmt.Errorf("read %s: %w", stream, err)
+		return nil, fmt.Errorf("read %s: %w", stream, s.damaged(err))
 	}
 	page, err := scanMessages(rows)
 	if err != nil {
-		return nil, fmt.Errorf("read %s: %w", stream, err)
+		return nil, fmt.Errorf("read %s: %w", stream, s.damaged(err))
 	}
 	return page, nil
 }
@@ -48,11 +48,11 @@ ORDER BY position LIMIT ?`
 func (s *Store) ReadAll(ctx context.Context, after int64, limit int) ([]store.Message, error) {
 	rows, err := s.statements.readAll.QueryContext(ctx, after, max(limit, 0))
 	if err != nil {
-		return nil, fmt.Errorf("read the log after %d: %w", after, err)
+		return nil, fmt.Errorf("read the log after %d: %w", after, s.damaged(err))
 	}
 	page, err := scanMessages(rows)
 	if err != nil {
-		return nil, fmt.Errorf("read the log after %d: %w", after, err)
+		return nil, fmt.Errorf("read the log after %d: %w", after, s.damaged(err))
 	}
 	return page, nil
 }
@@ -81,7 +81,7 @@ func (s *Store) ReadStretch(ctx context.Context, r store.Range) (store.Stretch, 
 	}
 	stretch, err := s.readStretch(ctx, r)
 	if err != nil {
-		return store.Stretch{}, fmt.Errorf("read the log after %d: %w", r.After, err)
+		return store.Stretch{}, fmt.Errorf("read the log after %d: %w", r.After, s.damaged(err))
 	}
 	return stretch, nil
 }
@@ -123,7 +123,7 @@ func (s *Store) Head(ctx context.Context) (store.Head, error) {
 		return head, nil
 	}
 	if err != nil {
-		return store.Head{}, fmt.Errorf("read the head of the log: %w", err)
+		return store.Head{}, fmt.Errorf("read the head of the log: %w", s.damaged(err))
 	}
 	head.Time = time.UnixMicro(at).UTC()
 	return head, nil

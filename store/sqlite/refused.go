@@ -65,7 +65,7 @@ ORDER BY position LIMIT ?`
 func (s *Store) Refused(ctx context.Context, after int64, limit int) ([]store.Refused, error) {
 	rows, err := s.db.QueryContext(ctx, refusedSQL, after, max(limit, 0))
 	if err != nil {
-		return nil, fmt.Errorf("read refused messages: %w", err)
+		return nil, fmt.Errorf("read refused messages: %w", s.damaged(err))
 	}
 	defer rows.Close()
 	var page []store.Refused
@@ -73,7 +73,7 @@ func (s *Store) Refused(ctx context.Context, after int64, limit int) ([]store.Re
 		var r store.Refused
 		var since, retryAt int64
 		if err := scanEvent(rows, &r.Message, &r.Error, &r.Attempts, &since, &retryAt); err != nil {
-			return nil, fmt.Errorf("read refused messages: %w", err)
+			return nil, fmt.Errorf("read refused messages: %w", s.damaged(err))
 		}
 		r.Since, r.RetryAt = time.UnixMicro(since).UTC(), time.UnixMicro(retryAt).UTC()
 		page = append(page, r)

@@ -27,26 +27,26 @@ SELECT * FROM (
 
 // ReadSnapshot implements [store.Snapshots], in one statement.
 func (s *Store) ReadSnapshot(ctx context.Context, stream store.Stream, schema int, limit int) (store.Snapshot, []store.Message, error) {
-	return readSnapshot(ctx, s.statements.readSnapshot, stream, schema, limit)
+	return s.readSnapshot(ctx, s.statements.readSnapshot, stream, schema, limit)
 }
 
 // ReadSnapshot implements [store.Snapshots] and sees what the transaction has
 // written.
 func (t *TxStore) ReadSnapshot(ctx context.Context, stream store.Stream, schema int, limit int) (store.Snapshot, []store.Message, error) {
-	return readSnapshot(ctx, t.tx.StmtContext(ctx, t.store.statements.readSnapshot), stream, schema, limit)
+	return t.store.readSnapshot(ctx, t.tx.StmtContext(ctx, t.store.statements.readSnapshot), stream, schema, limit)
 }
 
-func readSnapshot(ctx context.Context, statement *sql.Stmt, stream store.Stream, schema int, limit int) (store.Snapshot, []store.Message, error) {
+func (s *Store) readSnapshot(ctx context.Context, statement *sql.Stmt, stream store.Stream, schema int, limit int) (store.Snapshot, []store.Message, error) {
 	if err := stream.Check(); err != nil {
 		return store.Snapshot{}, nil, err
 	}
 	rows, err := statement.QueryContext(ctx, stream.Category, stream.ID, schema, max(limit, 0))
 	if err != nil {
-		return store.Snapshot{}, nil, fmt.Errorf("read snapshot of %s: %w", stream, err)
+		return store.Snapshot{}, nil, fmt.Errorf("read snapshot of %s: %w", stream, s.damaged(err))
 	}
 	messages, err := scanMessages(rows)
 	if err != nil {
-		return store.Snapshot{}, nil, fmt.Errorf("read snapshot of %s: %w", stream, err)
+		return store.Snapshot{}, nil, fmt.Errorf("read snapshot of %s: %w", stream, s.damaged(err))
 	}
 	snap := store.Snapshot{Stream: stream, Schema: schema}
 	if i := slices.IndexFunc(messages, func(m store.Message) bool { return m.Position == 0 }); i >= 0 {

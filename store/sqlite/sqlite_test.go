@@ -85,6 +85,10 @@ func openFile(t testing.TB, path string) storetest.Backend[*sql.Tx] {
 			return value, err == nil, err
 		},
 		Rewind: func(t testing.TB, after int64) { rewind(t, db, after) },
+		Damage: func(t testing.TB, position int64) {
+			edit(t, db, "event_store_no_update",
+				fmt.Sprintf("UPDATE event_store SET data = CAST('#' || substr(data, 2) AS BLOB) WHERE position = %d", position))
+		},
 		Reopen: func(t testing.TB) storetest.Backend[*sql.Tx] {
 			if err := db.Close(); err != nil {
 				t.Fatal(err)
@@ -97,22 +101,25 @@ func openFile(t testing.TB, path string) storetest.Backend[*sql.Tx] {
 // rewind loses all events after a position, and nothing else.
 func rewind(t testing.TB, db *sql.DB, after int64) {
 	t.Helper()
+	edit(t, db, "event_store_no_delete",
+		fmt.Sprintf("DELETE FROM outbox WHERE position > %d", after),
+		fmt.Sprintf("DELETE FROM event_store WHERE position > %d", after),
+		fmt.Sprintf("UPDATE sqlite_sequence SET seq = %d WHERE name = 'event_store'", after))
+}
+
+// edit runs statements without a trigger that refuses them.
+func edit(t testing.TB, db *sql.DB, trigger string, statements ...string) {
+	t.Helper()
 	tx, err := db.Begin()
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer tx.Rollback()
-	var trigger string
-	if err := tx.QueryRow("SELECT sql FROM sqlite_schema WHERE name = 'event_store_no_delete'").Scan(&trigger); err != nil {
+	var made string
+	if err := tx.QueryRow("SELECT sql FROM sqlite_schema WHERE name = ?", trigger).Scan(&made); err != nil {
 		t.Fatal(err)
 	}
-	for _, statement := range []string{
-		"DROP TRIGGER event_store_no_delete",
-		fmt.Sprintf("DELETE FROM outbox WHERE position > %d", after),
-		fmt.Sprintf("DELETE FROM event_store WHERE position > %d", after),
-		fmt.Sprintf("UPDATE sqlite_sequence SET seq = %d WHERE name = 'event_store'", after),
-		trigger,
-	} {
+	for _, statement := range append(append([]string{"DROP TRIGGER " + trigger}, statements...), made) {
 		if _, err := tx.Exec(statement); err != nil {
 			t.Fatal(err)
 		}

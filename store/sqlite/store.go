@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/eventus-go/eventus/internal/combine"
@@ -25,6 +26,7 @@ var (
 	_ store.Consumers[*sql.Tx] = (*Store)(nil)
 	_ store.Watcher            = (*Store)(nil)
 	_ store.Identity           = (*Store)(nil)
+	_ store.Damageable         = (*Store)(nil)
 )
 
 // Store implements every interface of the contract on one database. It is safe
@@ -35,6 +37,8 @@ type Store struct {
 	statements statements
 	writer     chan struct{}  // holds a value while somebody of this process writes; blocked senders get their turn in order
 	queue      *combine.Queue // of appends, which write with writer held
+
+	damage atomic.Pointer[store.DamagedError]
 
 	mu       sync.Mutex
 	appended chan struct{}

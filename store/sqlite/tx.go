@@ -84,7 +84,7 @@ func (t *TxStore) savepoint(ctx context.Context, f func() error) error {
 
 // Read implements [store.Reader] and sees the transaction's own appends.
 func (t *TxStore) Read(ctx context.Context, stream store.Stream, after int64, limit int) ([]store.Message, error) {
-	return read(ctx, t.tx.StmtContext(ctx, t.store.statements.read), stream, after, limit)
+	return t.store.read(ctx, t.tx.StmtContext(ctx, t.store.statements.read), stream, after, limit)
 }
 
 // InTransaction implements [store.Bound]: a repository over this store does not

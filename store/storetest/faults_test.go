@@ -91,6 +91,8 @@ var faults = []fault{
 	{"the message at the position is taken for the one after it", "TimesAfter returns the time of the first message after each position, zero where there is none",
 		with(func(s *memory.Store) store.Store { return timesFrom{s} })},
 
+	{"checksums are not compared", "a damaged event is an error of every read that returns it, and of no other", openBlind},
+
 	{"an outbox row is lost", "the outbox has exactly one row for each event, in the order of positions",
 		with(func(s *memory.Store) store.Store { return lostRow{s} })},
 	{"the outbox is a cursor", "marking takes exactly the given positions off the outbox",

@@ -8,10 +8,13 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
+	"testing"
 	"time"
 
 	"github.com/eventus-go/eventus/store"
 	"github.com/eventus-go/eventus/store/memory"
+	"github.com/eventus-go/eventus/store/storetest"
 )
 
 // doNothing is INSERT ... ON CONFLICT DO NOTHING.
@@ -294,4 +297,27 @@ func (s *lateCommit) ReadStretch(ctx context.Context, r store.Range) (store.Stre
 		stretch.Messages = stretch.Messages[1:]
 	}
 	return stretch, err
+}
+
+// blind compares no checksums.
+type blind struct {
+	*memory.Store
+	damaged *atomic.Int64 // position
+}
+
+func openBlind(t testing.TB) storetest.Backend[*memory.Tx] {
+	b := open(t)
+	s := blind{memory.New(), new(atomic.Int64)}
+	b.Store, b.Damage = s, func(_ testing.TB, position int64) { s.damaged.Store(position) }
+	return b
+}
+
+func (s blind) Read(ctx context.Context, stream store.Stream, after int64, limit int) ([]store.Message, error) {
+	page, err := s.Store.Read(ctx, stream, after, limit)
+	for i := range page {
+		if page[i].Position == s.damaged.Load() {
+			page[i].Data[0] ^= 1
+		}
+	}
+	return page, err
 }

@@ -26,6 +26,10 @@ type Backend[Tx any] struct {
 	// events, and nothing else, were restored from an older backup. A backend
 	// that keeps no snapshots, or cannot lose events, leaves it nil.
 	Rewind func(t testing.TB, after int64)
+	// Damage changes a byte of the data of the event at position, behind the back
+	// of the store. A nil Damage skips the test of checksums; a store in memory has
+	// none.
+	Damage func(t testing.TB, position int64)
 	// Reopen closes the store and opens the same data again. A backend whose
 	// data ends with the value leaves it nil.
 	Reopen func(t testing.TB) Backend[Tx]
@@ -56,6 +60,7 @@ func Run[Tx any](t *testing.T, open func(t testing.TB) Backend[Tx]) {
 		{b.Outbox != nil, refusedClauses[Tx]()},
 		{b.Snapshots != nil, snapshotClauses[Tx]()},
 		{b.Snapshots != nil && b.Rewind != nil, rewindClauses[Tx]()},
+		{b.Log != nil && b.Damage != nil, damageClauses[Tx]()},
 		{b.transactions() != nil, transactionClauses[Tx]()},
 		{b.Inbox != nil, inboxClauses[Tx]()},
 		{b.Inbox != nil, markClauses[Tx]()},

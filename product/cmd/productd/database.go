@@ -23,6 +23,7 @@ type events[Tx any] interface {
 	store.Outbox
 	store.Snapshots
 	store.Identity
+	store.Damageable
 	consume.Database[Tx]
 }
 

@@ -50,13 +50,21 @@ func (h health[Tx]) turns(loop string, last time.Time) error {
 	return nil
 }
 
-// ready returns an error when commands cannot be taken, that is, when the
-// database does not answer. They need neither NATS nor the read model.
+// ready returns an error when commands cannot be taken, that is, when the database
+// does not answer, or has found damage in its own files. They need neither NATS nor
+// the read model. A damaged event stops those who need it, and nobody else.
 func (h health[Tx]) ready(ctx context.Context) (product.Health, error) {
 	if err := h.db.ping(ctx); err != nil {
 		return product.Health{}, fmt.Errorf("the database does not answer: %w", err)
 	}
 	state := product.Health{NATS: "connected"}
+	switch damage := h.db.events.Damage(); {
+	case damage == nil:
+	case damage.Version == 0:
+		return product.Health{}, damage
+	default:
+		state.Degraded = append(state.Degraded, fmt.Sprintf("store: the event at position %d is damaged; restore it from a backup", damage.Position))
+	}
 	if !h.nats.conn.IsConnected() {
 		state.NATS = "disconnected"
 		state.Degraded = append(state.Degraded, "nats: disconnected; events are stored, and published when it is back")

@@ -98,6 +98,32 @@ func TestReadinessTellsHowTheConsumerIs(t *testing.T) {
 	}
 }
 
+func TestReadinessTellsOfDamage(t *testing.T) {
+	folder := t.TempDir()
+	p := start(t, "-data", folder)
+	readiness(t, p.url, func(h product.Health) bool { return h.Status == "ok" })
+	if status := send(t.Context(), &acknowledged{}, "lamp", http.MethodPost, p.url+"/products", `{"id":"lamp","name":"Lamp","price":{"amount":1,"currency":"EUR"}}`); status != http.StatusCreated {
+		t.Fatalf("create: %d", status)
+	}
+	readiness(t, p.url, func(h product.Health) bool { return h.Status == "ok" && h.Consumer.LagEvents == 0 })
+	db := auditSQLite(t, filepath.Join(folder, "product.db"))
+	for _, statement := range []string{"DROP TRIGGER event_store_no_update", "UPDATE event_store SET data = CAST('#' || substr(data, 2) AS BLOB)"} {
+		if err := db.exec(t.Context(), statement); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if status := send(t.Context(), &acknowledged{}, "lamp", http.MethodDelete, p.url+"/products/lamp", ""); status != http.StatusInternalServerError {
+		t.Errorf("a command on the damaged product: %d", status)
+	}
+	h := readiness(t, p.url, func(h product.Health) bool { return h.Status == "degraded" })
+	if len(h.Degraded) == 0 || !strings.HasPrefix(h.Degraded[0], "store: the event at position ") || !strings.HasSuffix(h.Degraded[0], " is damaged; restore it from a backup") {
+		t.Errorf("degraded: %q", h.Degraded)
+	}
+	if err := p.stop(); err != nil {
+		t.Fatal(err)
+	}
+}
+
 func TestWhatIsWrongWithAConsumer(t *testing.T) {
 	since := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 	for want, s := range map[string]consume.State{

@@ -1,0 +1,68 @@
+package sqlite_test
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/eventus-go/eventus/store"
+)
+
+// A page of the file that is no page of a table is damage that SQLite finds, and a
+// byte of an event's data is damage that the checksum finds.
+func TestADamagedFile(t *testing.T) {
+	for name, damage := range map[string]struct {
+		change  func(content []byte)
+		version int64
+	}{
+		"the pages of the events": {func(content []byte) {
+			at := bytes.Index(content, []byte("needle"))
+			copy(content[at/4096*4096:], bytes.Repeat([]byte{0xff}, 100))
+		}, 0},
+		"a byte of an event": {func(content []byte) {
+			copy(content, bytes.ReplaceAll(content, []byte("needle"), []byte("noodle"))) // also where the file has old copies
+		}, 7},
+	} {
+		t.Run(name, func(t *testing.T) {
+			path := filepath.Join(t.TempDir(), "a.db")
+			s, db := openStore(t, path)
+			stream := store.Stream{Category: "product", ID: "p-1"}
+			batch := make([]store.Event, 40)
+			for i := range batch {
+				batch[i] = store.Event{ID: fmt.Sprint(i), Type: "t", ContentType: "c", Data: []byte(strings.Repeat("x", 300)), Time: time.Unix(1, 0)}
+			}
+			batch[6].Data = []byte("needle")
+			if _, err := s.Append(t.Context(), stream, store.NoStream, batch); err != nil {
+				t.Fatal(err)
+			}
+			if err := db.Close(); err != nil {
+				t.Fatal(err)
+			}
+			content, err := os.ReadFile(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			damage.change(content)
+			if err := os.WriteFile(path, content, 0o600); err != nil {
+				t.Fatal(err)
+			}
+			s, _ = openStore(t, path)
+			_, err = s.Read(t.Context(), stream, 0, 100)
+			var damaged *store.DamagedError
+			if !errors.As(err, &damaged) || damaged.Version != damage.version {
+				t.Errorf("Read: got error %v", err)
+			}
+			if _, err := s.ReadAll(t.Context(), 0, 100); !errors.Is(err, store.ErrDamaged) {
+				t.Errorf("ReadAll: got error %v", err)
+			}
+			if s.Damage() == nil {
+				t.Error("Damage returns nil")
+			}
+		})
+	}
+}
