@@ -9,7 +9,8 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 )
 
-// bareTable has the columns and keys of event_store, without triggers and outbox.
+// bareTable has the columns and keys of event_store. It has no
+// triggers, no checksum and no outbox.
 const bareTable = `CREATE TABLE events (
 	position       bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
 	category       text COLLATE "C" NOT NULL,

@@ -96,7 +96,7 @@ func openBareSave(writers int) opener {
 			return contender{}, err
 		}
 		places := make([]place, writers)
-		return contender{name: "bare INSERT", role: limit, note: "one table, no outbox", measure: rate(writers, 1, func(ctx context.Context, worker int) error {
+		return contender{name: "bare INSERT", role: limit, note: "one table: no outbox, no checksum", measure: rate(writers, 1, func(ctx context.Context, worker int) error {
 			p := &places[worker]
 			p.next()
 			return bare.insert(ctx, p.stream, p.version)
@@ -115,7 +115,7 @@ func openBareBatch(ctx context.Context, l *lab) (contender, error) {
 	if err != nil {
 		return contender{}, err
 	}
-	return contender{name: "bare unnest INSERT", role: limit, note: "one table, no outbox", measure: rate(1, batch, func(ctx context.Context, _ int) error {
+	return contender{name: "bare unnest INSERT", role: limit, note: "one table: no outbox, no checksum", measure: rate(1, batch, func(ctx context.Context, _ int) error {
 		versions, ids := make([]int64, batch), make([]string, batch)
 		types, contentTypes := make([]string, batch), make([]string, batch)
 		datas, times := make([][]byte, batch), make([]time.Time, batch)

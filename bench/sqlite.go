@@ -91,7 +91,7 @@ func openBareSQLiteSave(writers int) opener {
 			return contender{}, err
 		}
 		places := make([]place, writers)
-		return contender{name: "bare INSERT", role: limit, note: "one table, no outbox", measure: rate(writers, 1, func(ctx context.Context, worker int) error {
+		return contender{name: "bare INSERT", role: limit, note: "one table: no outbox, no checksum", measure: rate(writers, 1, func(ctx context.Context, worker int) error {
 			p := &places[worker]
 			p.next()
 			data, err := json.Marshal(newItem(int(p.version)))

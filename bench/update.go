@@ -108,7 +108,7 @@ func openBareUpdate(writers, streams int) opener {
 		if err := settle(ctx, bare.Pool); err != nil {
 			return contender{}, err
 		}
-		c := contender{name: "bare SELECT, INSERT", role: limit, note: "reads one row, no outbox"}
+		c := contender{name: "bare SELECT, INSERT", role: limit, note: "reads one row: no outbox, no checksum"}
 		c.measure = rate(writers, 1, func(ctx context.Context, _ int) error {
 			for id := next(); ; {
 				err := bare.addToLast(ctx, id)
