@@ -19,31 +19,19 @@ import (
 // TestContractOnParts runs the contract on a store whose log comes to its second
 // part after some events.
 func TestContractOnParts(t *testing.T) {
-	storetest.Run(t, func(t testing.TB) storetest.Backend[pgx.Tx] {
+	storetest.Run(t, opener(t, func(t testing.TB) *pgxpool.Pool {
 		pool := pgtest.Pool(t)
 		openStore(t, pool)
 		partition(t, pool, 5)
-		b := openPool(t, pool)
-		b.Rewind = func(t testing.TB, after int64) { rewindParts(t, pool, after) }
-		return b
-	})
+		return pool
+	}))
 }
 
-// partition divides the log, with a first part that is as small as the others.
 func partition(t testing.TB, pool *pgxpool.Pool, every int64) {
 	t.Helper()
 	if err := postgres.PartitionWithRoom(t.Context(), pool, every, 0); err != nil {
 		t.Fatal(err)
 	}
-}
-
-// rewindParts is rewind for a store in parts: the versions of streams go with the
-// events.
-func rewindParts(t testing.TB, pool *pgxpool.Pool, after int64) {
-	t.Helper()
-	rewind(t, pool, after)
-	execAll(t, pool, `TRUNCATE stream_versions;
-		INSERT INTO stream_versions SELECT category, stream_id, max(version) FROM event_store GROUP BY category, stream_id`)
 }
 
 func parts(t testing.TB, pool *pgxpool.Pool) (n int) {
