@@ -147,6 +147,69 @@ func testPlans(t *testing.T, parts bool) {
 	}
 }
 
+// TestPlansWithoutStatistics has a server that has not analyzed the tables yet, as
+// it is in the first minute after an import or a restore.
+func TestPlansWithoutStatistics(t *testing.T) {
+	pool := pgtest.Pool(t)
+	if err := Migrate(t.Context(), pool, Config{}); err != nil {
+		t.Fatal(err)
+	}
+	s, err := Open(t.Context(), pool, Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, statement := range []string{
+		`ALTER TABLE event_store SET (autovacuum_enabled = off)`, `ALTER TABLE snapshots SET (autovacuum_enabled = off)`,
+		`ALTER TABLE outbox SET (autovacuum_enabled = off)`,
+		`INSERT INTO event_store (category, stream_id, version, event_id, type, content_type, data, time, correlation_id, causation_id, actor)
+			SELECT 'product', 'long', i, i, 't', 'c', repeat('x', 300)::bytea, now(), '', '', '' FROM generate_series(1, 20000) AS i`,
+		`INSERT INTO snapshots (category, stream_id, schema, version, event_id, content_type, state) VALUES ('product', 'long', 1, 19990, '19990', 'c', 'x')`,
+		`INSERT INTO outbox SELECT position FROM event_store`,
+	} {
+		if _, err := pool.Exec(t.Context(), statement); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, p := range []struct {
+		name, query string
+		args        []any
+		rows        int // of event_store and outbox, that may be looked at
+	}{
+		{"read", s.statements.read, []any{"product", "long", 19990, 500}, 10},
+		{"read snapshot", s.statements.readSnapshot, []any{"product", "long", 1, 500}, 11},
+		{"unpublished", s.statements.unpublished, []any{0, 100}, 20_000 + 200}, // a small outbox may be sorted, its events not looked up
+	} {
+		if plan, rows := looked(t, pool, p.query, p.args); rows > p.rows {
+			t.Errorf("%s looks at %d rows, want %d at most:\n%s", p.name, rows, p.rows, plan)
+		}
+	}
+}
+
+var scanned = regexp.MustCompile(`Scan (?:using \w+ )?on (?:event_store|outbox).*actual rows=(\d+) loops=(\d+)`)
+
+// looked executes a statement and returns how many rows of the log and the outbox
+// its plan has looked at.
+func looked(t *testing.T, pool *pgxpool.Pool, query string, args []any) (plan string, rows int) {
+	t.Helper()
+	lines, err := pool.Query(t.Context(), "EXPLAIN (ANALYZE, COSTS OFF, TIMING OFF) "+query, args...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	all, err := pgx.CollectRows(lines, pgx.RowTo[string])
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, line := range all {
+		if m := scanned.FindStringSubmatch(line); m != nil {
+			var n, loops int
+			fmt.Sscan(m[1], &n)
+			fmt.Sscan(m[2], &loops)
+			rows += n * loops
+		}
+	}
+	return strings.Join(all, "\n"), rows
+}
+
 var sort = regexp.MustCompile(`(?m)^\W*(Incremental )?Sort$`)
 
 func checkPlan(t *testing.T, plan string, sorts bool) {

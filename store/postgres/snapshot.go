@@ -10,12 +10,16 @@ import (
 )
 
 // The snapshot comes as a row of the page, at position 0 and first. Its time is the
-// latest of its events, the epoch when that is not known.
+// latest of its events, the epoch when that is not known. The scalar subquery keeps
+// its event a look-up. A server without statistics would join by reading the whole
+// stream.
 const readSnapshotSQL = `
 WITH snapshot AS MATERIALIZED (
 	SELECT s.version, s.content_type, s.state AS data, coalesce(s.latest, 'epoch') AS latest
-	FROM {schema}.snapshots AS s JOIN {schema}.event_store AS e USING (category, stream_id, version, event_id)
-	WHERE s.category = $1 AND s.stream_id = $2 AND s.schema = $3
+	FROM {schema}.snapshots AS s
+	WHERE s.category = $1 AND s.stream_id = $2 AND s.schema = $3 AND s.event_id = (
+		SELECT e.event_id FROM {schema}.event_store AS e
+		WHERE e.category = s.category AND e.stream_id = s.stream_id AND e.version = s.version)
 )
 SELECT 0::bigint AS position, $1::text, $2::text, version, '', '', content_type, data, latest, '', '', '', NULL::jsonb, NULL::integer
 FROM snapshot
