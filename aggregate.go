@@ -38,9 +38,9 @@ func (*noCopy) Lock()   {}
 func (*noCopy) Unlock() {}
 
 // Root is satisfied by a pointer to a struct that embeds [Aggregate], and by
-// nothing else.
+// nothing else: the compiler names the method that is missing.
 type Root[S any, E Event[S]] interface {
-	root() *Aggregate[S, E]
+	embedsEventusAggregate() *Aggregate[S, E]
 }
 
 // ID returns the aggregate's id, empty in a zero value.
@@ -76,7 +76,7 @@ func (a *Aggregate[S, E]) Record(event E) {
 // in order.
 func (a *Aggregate[S, E]) Recorded() []E { return slices.Clone(a.recorded) }
 
-func (a *Aggregate[S, E]) root() *Aggregate[S, E] { return a }
+func (a *Aggregate[S, E]) embedsEventusAggregate() *Aggregate[S, E] { return a }
 
 // core is an aggregate as the repository sees it, which does not know S and E.
 type core interface {

@@ -32,7 +32,7 @@ func mustTotal(t *testing.T, r *eventus.Repository[*counter], want int64) {
 func twice(c *counter) error { return errors.Join(c.Add(2), c.Add(4)) }
 
 func TestACommandThatIsRepeatedTakesEffectOnce(t *testing.T) {
-	for name, options := range map[string][]eventus.Option{"plain": nil, "with snapshots": {eventus.SnapshotEvery(2)}} {
+	for name, options := range map[string][]eventus.Option{"plain": nil, "with snapshots": {eventus.WithSnapshotEvery(2)}} {
 		t.Run(name, func(t *testing.T) {
 			r := eventus.NewRepository(memory.New(), counters, options...)
 			once := eventus.CommandID("cmd-1")
@@ -59,7 +59,7 @@ func TestACommandThatIsRepeatedTakesEffectOnce(t *testing.T) {
 
 func TestEventsCarryTheIDOfTheirCommand(t *testing.T) {
 	r := eventus.NewRepository(memory.New(), counters)
-	ctx := eventus.WithActor(eventus.WithCausationID(t.Context(), "message"), "me")
+	ctx := eventus.ContextWithActor(eventus.ContextWithCausationID(t.Context(), "message"), "me")
 	if _, err := r.Update(ctx, "c", twice, eventus.CommandID("cmd")); err != nil {
 		t.Fatal(err)
 	}
@@ -74,7 +74,7 @@ func TestEventsCarryTheIDOfTheirCommand(t *testing.T) {
 func TestARepetitionIsRecognizedAmongTheLastEvents(t *testing.T) {
 	for _, every := range []int{0, 400} {
 		t.Run(fmt.Sprint("a snapshot every ", every), func(t *testing.T) {
-			r := eventus.NewRepository(memory.New(), counters, eventus.SnapshotEvery(every))
+			r := eventus.NewRepository(memory.New(), counters, eventus.WithSnapshotEvery(every))
 			once := eventus.CommandID("cmd")
 			if _, err := r.Update(t.Context(), "c", twice, once); err != nil {
 				t.Fatal(err)

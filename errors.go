@@ -26,7 +26,7 @@ var (
 
 	// ErrNotFound tells that an aggregate has no events, or not yet at the
 	// version or time asked for. Returned by [Repository.Load],
-	// [Repository.LoadAt] and [Repository.LoadAsOf].
+	// [Repository.LoadVersion] and [Repository.LoadAsOf].
 	ErrNotFound = errors.New("not found")
 
 	// ErrUnknownEvent tells that an event's type is not in the definition:

@@ -97,7 +97,7 @@ func TestTheWholeFlowLosesAndDoublesNothing(t *testing.T) {
 		})
 	}
 
-	r := eventus.NewRepository(s, counters, eventus.SnapshotEvery(100))
+	r := eventus.NewRepository(s, counters, eventus.WithSnapshotEvery(100))
 	var writers sync.WaitGroup
 	for w := range workers {
 		writers.Go(func() {
@@ -226,7 +226,7 @@ func BenchmarkLoad(b *testing.B) {
 		b.ReportMetric(float64(events)*float64(b.N)/b.Elapsed().Seconds(), "events/s")
 	})
 	b.Run("snapshot and a tail of 10", func(b *testing.B) {
-		r := eventus.NewRepository(s, counters, eventus.SnapshotEvery(1))
+		r := eventus.NewRepository(s, counters, eventus.WithSnapshotEvery(1))
 		if _, err := r.Update(b.Context(), "long", add(2)); err != nil {
 			b.Fatal(err)
 		}

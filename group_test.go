@@ -324,7 +324,7 @@ func giveUpWhileStored(t *testing.T, impatient int) {
 // Aggregates of updates that meet share nothing: each may be kept and read after
 // its update, while others write.
 func TestAggregatesOfUpdatesThatMeetAreTheirOwn(t *testing.T) {
-	r := eventus.NewRepository(memory.New(), counters, eventus.SnapshotEvery(7))
+	r := eventus.NewRepository(memory.New(), counters, eventus.WithSnapshotEvery(7))
 	var under sync.WaitGroup
 	for w := range 8 {
 		under.Go(func() {
@@ -365,7 +365,7 @@ func TestUpdatesOfSeveralProcessesMeet(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		r := eventus.NewRepository(s, counters, eventus.SnapshotEvery(50), eventus.Retries(1000, time.Millisecond))
+		r := eventus.NewRepository(s, counters, eventus.WithSnapshotEvery(50), eventus.WithRetries(1000, time.Millisecond))
 		for w := range workers {
 			random := rand.New(rand.NewPCG(uint64(process), uint64(w)))
 			under.Go(func() {

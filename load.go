@@ -23,11 +23,11 @@ func (r *Repository[A]) Load(ctx context.Context, id string) (A, error) {
 	return orNone(a, err)
 }
 
-// LoadAt returns the aggregate as it was at a version, or [ErrNotFound] when it
+// LoadVersion returns the aggregate as it was at a version, or [ErrNotFound] when it
 // has no such version. It is for looking: what is recorded on it cannot be
 // saved if the aggregate has moved on. It begins with the snapshot if that is not
 // of a later version.
-func (r *Repository[A]) LoadAt(ctx context.Context, id string, version int64) (A, error) {
+func (r *Repository[A]) LoadVersion(ctx context.Context, id string, version int64) (A, error) {
 	a, c, err := r.startAt(ctx, id, func(snap *store.Snapshot) bool { return snap.Version <= version })
 	if err == nil {
 		err = r.replay(ctx, c, nil, version, nil)

@@ -26,7 +26,7 @@ type Message[E any] struct {
 type (
 	// Stream names one aggregate: its category and its id.
 	Stream = store.Stream
-	// Metadata is what an event carries besides its data; see [WithMetadata].
+	// Metadata is what an event carries besides its data; see [ContextWithMetadata].
 	Metadata = store.Metadata
 	// ConflictError is what a lost race or a stale version looks like.
 	ConflictError = store.ConflictError

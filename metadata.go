@@ -7,10 +7,10 @@ import (
 
 type metadataKey struct{}
 
-// WithMetadata returns a context whose metadata is md. A repository stores the
+// ContextWithMetadata returns a context whose metadata is md. A repository stores the
 // metadata of its context with every event it appends, and handlers are called
 // with a context whose metadata continues that of their message.
-func WithMetadata(ctx context.Context, md Metadata) context.Context {
+func ContextWithMetadata(ctx context.Context, md Metadata) context.Context {
 	md.Fields = maps.Clone(md.Fields)
 	return context.WithValue(ctx, metadataKey{}, md)
 }
@@ -23,37 +23,37 @@ func MetadataFrom(ctx context.Context) Metadata {
 	return md
 }
 
-// WithCorrelationID returns a context whose events carry id as the name of all
+// ContextWithCorrelationID returns a context whose events carry id as the name of all
 // that one request sets off.
-func WithCorrelationID(ctx context.Context, id string) context.Context {
+func ContextWithCorrelationID(ctx context.Context, id string) context.Context {
 	md := MetadataFrom(ctx)
 	md.CorrelationID = id
-	return WithMetadata(ctx, md)
+	return ContextWithMetadata(ctx, md)
 }
 
-// WithCausationID returns a context whose events carry id as the message or
+// ContextWithCausationID returns a context whose events carry id as the message or
 // command that led to them.
-func WithCausationID(ctx context.Context, id string) context.Context {
+func ContextWithCausationID(ctx context.Context, id string) context.Context {
 	md := MetadataFrom(ctx)
 	md.CausationID = id
-	return WithMetadata(ctx, md)
+	return ContextWithMetadata(ctx, md)
 }
 
-// WithActor returns a context whose events carry actor as the one who asked.
-func WithActor(ctx context.Context, actor string) context.Context {
+// ContextWithActor returns a context whose events carry actor as the one who asked.
+func ContextWithActor(ctx context.Context, actor string) context.Context {
 	md := MetadataFrom(ctx)
 	md.Actor = actor
-	return WithMetadata(ctx, md)
+	return ContextWithMetadata(ctx, md)
 }
 
-// WithField returns a context whose events carry a free field.
-func WithField(ctx context.Context, key, value string) context.Context {
+// ContextWithField returns a context whose events carry a free field.
+func ContextWithField(ctx context.Context, key, value string) context.Context {
 	md := MetadataFrom(ctx)
 	if md.Fields == nil {
 		md.Fields = make(map[string]string)
 	}
 	md.Fields[key] = value
-	return WithMetadata(ctx, md)
+	return ContextWithMetadata(ctx, md)
 }
 
 // ContinueFrom returns a context for work that the message set off: the
@@ -65,5 +65,5 @@ func ContinueFrom[E any](ctx context.Context, m Message[E]) context.Context {
 		md.CorrelationID = m.ID
 	}
 	md.CausationID = m.ID
-	return WithMetadata(ctx, md)
+	return ContextWithMetadata(ctx, md)
 }

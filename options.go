@@ -1,6 +1,7 @@
 package eventus
 
 import (
+	"fmt"
 	"log/slog"
 	"time"
 
@@ -16,7 +17,7 @@ const maxRetryPause = 50 * time.Millisecond
 type options struct {
 	snapshotEvery  int64
 	snapshotSchema int
-	maxRetries     uint64
+	maxRetries     int
 	retryBase      time.Duration
 	clock          func() time.Time
 	newID          func() string
@@ -34,11 +35,28 @@ func defaultOptions() options {
 	}
 }
 
+// check says what is wrong with the options, and what to do.
+func (o *options) check() string {
+	switch {
+	case o.snapshotEvery < 0:
+		return fmt.Sprintf("WithSnapshotEvery(%d): give a number of events, or leave it out", o.snapshotEvery)
+	case o.snapshotSchema < 1:
+		return fmt.Sprintf("WithSnapshotVersion(%d): versions begin at 1", o.snapshotSchema)
+	case o.snapshotSchema > 1 && o.snapshotEvery == 0:
+		return fmt.Sprintf("WithSnapshotVersion(%d) without WithSnapshotEvery: there are no snapshots", o.snapshotSchema)
+	case o.maxRetries < 0 || o.retryBase <= 0:
+		return fmt.Sprintf("WithRetries(%d, %v): give 0 or more retries, and a pause of more than 0", o.maxRetries, o.retryBase)
+	case o.clock == nil, o.newID == nil, o.logger == nil:
+		return "a clock, a source of ids or a logger is nil; leave the option out for the default"
+	}
+	return ""
+}
+
 // newEventID returns a UUIDv7 (RFC 9562): ids made later sort later, which
 // keeps an index on them compact.
 func newEventID() string { return uuid.Must(uuid.NewV7()).String() }
 
-// SnapshotEvery makes the repository store a snapshot of the state whenever a
+// WithSnapshotEvery makes the repository store a snapshot of the state whenever a
 // save takes an aggregate past a multiple of n events, and load from it. The
 // default is 0: no snapshots. A load that had to replay n events or more, because
 // there was no usable snapshot, stores one too. The state must survive the
@@ -46,53 +64,41 @@ func newEventID() string { return uuid.Must(uuid.NewV7()).String() }
 //
 // A snapshot is a cache. One that cannot be read means a replay, and one that
 // cannot be written is logged and fails no save.
-func SnapshotEvery(n int) Option {
+func WithSnapshotEvery(n int) Option {
 	return func(o *options) { o.snapshotEvery = int64(n) }
 }
 
-// SnapshotVersion declares the version of the state's shape; the default is 1.
+// WithSnapshotVersion declares the version of the state's shape; the default is 1.
 // Raise it when the state or an Apply changes: snapshots of another version are
 // not read.
-func SnapshotVersion(version int) Option {
+func WithSnapshotVersion(version int) Option {
 	return func(o *options) { o.snapshotSchema = version }
 }
 
-// Retries sets how often [Repository.Update] tries again after a conflict, and
+// WithRetries sets how often [Repository.Update] tries again after a conflict, and
 // the longest pause before the first retry. It doubles for each further one, up
 // to 50 ms, and each pause is a random part of it, so that the losers of one
 // race do not meet again. The default is 100 retries from 1 ms, about two and a
 // half seconds; 0 retries is one try.
-func Retries(limit int, base time.Duration) Option {
-	return func(o *options) { o.maxRetries, o.retryBase = uint64(max(0, limit)), max(base, time.Microsecond) }
+func WithRetries(limit int, base time.Duration) Option {
+	return func(o *options) { o.maxRetries, o.retryBase = limit, base }
 }
 
-// WithClock sets the source of [Message.Time]; nil and the default are [time.Now].
+// WithClock sets the source of [Message.Time]; the default is [time.Now].
 func WithClock(now func() time.Time) Option {
-	return func(o *options) {
-		if now != nil {
-			o.clock = now
-		}
-	}
+	return func(o *options) { o.clock = now }
 }
 
 // WithIDs sets the source of [Message.ID]; the default makes UUIDv7. Ids must be
 // unique in the whole world.
 func WithIDs(newID func() string) Option {
-	return func(o *options) {
-		if newID != nil {
-			o.newID = newID
-		}
-	}
+	return func(o *options) { o.newID = newID }
 }
 
 // WithLogger sets where the repository tells of snapshots that failed; the
 // default is nowhere.
 func WithLogger(logger *slog.Logger) Option {
-	return func(o *options) {
-		if logger != nil {
-			o.logger = logger
-		}
-	}
+	return func(o *options) { o.logger = logger }
 }
 
 // UpdateOption configures one [Repository.Update].
@@ -131,7 +137,7 @@ type historyOptions struct {
 	after int64
 }
 
-// After makes [History] begin behind a version; the default is 0.
-func After(version int64) HistoryOption {
+// AfterVersion makes [History] begin behind a version; the default is 0.
+func AfterVersion(version int64) HistoryOption {
 	return func(o *historyOptions) { o.after = version }
 }

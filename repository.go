@@ -23,10 +23,24 @@ type Repository[A any] struct {
 	options
 }
 
-// NewRepository returns a repository of the definition's aggregates in s.
-// Snapshots need a store that implements [store.Snapshots], as all of Eventus
-// do; asking for them over another store panics.
+// NewRepository returns a repository that loads aggregates of a definition from a
+// store and saves them to it:
+//
+//	products := eventus.NewRepository(store, Products, eventus.WithSnapshotEvery(100))
+//
+// It panics, and says what to do, when the store, the definition or an option is
+// nil, on values that an option does not allow, and when snapshots are asked for
+// over a store that does not implement [store.Snapshots]; all of Eventus do.
 func NewRepository[A, E any](s store.Store, d *Definition[A, E], opts ...Option) *Repository[A] {
+	if d == nil {
+		panic("eventus: a repository needs a definition; it is nil: pass the one from eventus.Define")
+	}
+	fail := func(format string, args ...any) {
+		panic(fmt.Sprintf("eventus: repository of %s: %s", d.category, fmt.Sprintf(format, args...)))
+	}
+	if s == nil {
+		fail("it needs a store; it is nil")
+	}
 	r := &Repository[A]{
 		category: d.category,
 		new:      d.new,
@@ -36,7 +50,13 @@ func NewRepository[A, E any](s store.Store, d *Definition[A, E], opts ...Option)
 		options:  defaultOptions(),
 	}
 	for _, opt := range opts {
+		if opt == nil {
+			fail("an option is nil; leave it out")
+		}
 		opt(&r.options)
+	}
+	if wrong := r.options.check(); wrong != "" {
+		fail("%s", wrong)
 	}
 	if _, bound := s.(store.Bound); bound {
 		r.maxRetries = 0
@@ -44,7 +64,7 @@ func NewRepository[A, E any](s store.Store, d *Definition[A, E], opts ...Option)
 	if r.snapshotEvery > 0 {
 		snapshots, ok := s.(store.Snapshots)
 		if !ok {
-			panic(fmt.Sprintf("eventus: repository of %s: %T keeps no snapshots; leave out SnapshotEvery", d.category, s))
+			fail("%T keeps no snapshots; leave out WithSnapshotEvery", s)
 		}
 		r.snapshots = snapshots
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -196,7 +197,7 @@ func TestUpdateWaitsInABubble(t *testing.T) {
 			return err
 		}
 		began, tries := time.Now(), 0
-		_, err := eventus.NewRepository(s, counters, eventus.Retries(20, time.Hour)).Update(t.Context(), "c", func(c *counter) error {
+		_, err := eventus.NewRepository(s, counters, eventus.WithRetries(20, time.Hour)).Update(t.Context(), "c", func(c *counter) error {
 			tries++
 			return c.Add(2)
 		})
@@ -208,7 +209,7 @@ func TestUpdateWaitsInABubble(t *testing.T) {
 
 func TestUpdateDecidesAgainOnFreshState(t *testing.T) {
 	s := &faulty{Store: memory.New()}
-	r := eventus.NewRepository(s, counters, eventus.Retries(3, time.Microsecond))
+	r := eventus.NewRepository(s, counters, eventus.WithRetries(3, time.Microsecond))
 	other := eventus.NewRepository(s.Store, counters)
 	var seen []int64
 	losses := 2
@@ -239,7 +240,7 @@ func TestUpdateGivesUpAfterItsRetries(t *testing.T) {
 	s.beforeAppend = func() error { update(t, other, "c", 10); return nil }
 	for retries, wantTries := range map[int]int{0: 1, 3: 4} {
 		tries := 0
-		r := eventus.NewRepository(s, counters, eventus.Retries(retries, time.Microsecond))
+		r := eventus.NewRepository(s, counters, eventus.WithRetries(retries, time.Microsecond))
 		_, err := r.Update(t.Context(), "c", func(c *counter) error { tries++; return c.Add(2) })
 		if !errors.Is(err, eventus.ErrConflict) || tries != wantTries {
 			t.Errorf("%d retries: %d tries, %v", retries, tries, err)
@@ -256,7 +257,7 @@ func TestUpdateInACallersTransactionIsNotRetried(t *testing.T) {
 	s := &faulty{Store: memory.New()}
 	other := eventus.NewRepository(s.Store, counters)
 	s.beforeAppend = func() error { update(t, other, "c", 10); return nil }
-	r := eventus.NewRepository(inTransaction{s}, counters, eventus.Retries(5, time.Microsecond))
+	r := eventus.NewRepository(inTransaction{s}, counters, eventus.WithRetries(5, time.Microsecond))
 	tries := 0
 	_, err := r.Update(t.Context(), "c", func(c *counter) error { tries++; return c.Add(2) })
 	if !errors.Is(err, eventus.ErrConflict) || tries != 1 {
@@ -269,7 +270,7 @@ func TestUpdateWhoseTimeIsUpTellsOfTheConflict(t *testing.T) {
 	other := eventus.NewRepository(s.Store, counters)
 	ctx, cancel := context.WithCancel(t.Context())
 	s.beforeAppend = func() error { update(t, other, "c", 10); cancel(); return nil }
-	r := eventus.NewRepository(unstoppable{s}, counters, eventus.Retries(3, time.Hour))
+	r := eventus.NewRepository(unstoppable{s}, counters, eventus.WithRetries(3, time.Hour))
 	_, err := r.Update(ctx, "c", add(2))
 	if !errors.Is(err, context.Canceled) || !errors.Is(err, eventus.ErrConflict) {
 		t.Errorf("got %v", err)
@@ -414,10 +415,10 @@ func TestMetadataTimeAndIDsAreStoredWithEachEvent(t *testing.T) {
 	r := eventus.NewRepository(memory.New(), counters,
 		eventus.WithClock(func() time.Time { return now }),
 		eventus.WithIDs(func() string { ids++; return fmt.Sprintf("id-%d", ids) }))
-	ctx := eventus.WithCorrelationID(t.Context(), "request")
-	ctx = eventus.WithCausationID(ctx, "command")
-	ctx = eventus.WithActor(ctx, "ada")
-	ctx = eventus.WithField(ctx, "traceparent", "00-1-2-03")
+	ctx := eventus.ContextWithCorrelationID(t.Context(), "request")
+	ctx = eventus.ContextWithCausationID(ctx, "command")
+	ctx = eventus.ContextWithActor(ctx, "ada")
+	ctx = eventus.ContextWithField(ctx, "traceparent", "00-1-2-03")
 	_, err := r.Update(ctx, "c", func(c *counter) error {
 		return errors.Join(c.Add(2), c.Add(4))
 	})
@@ -446,10 +447,10 @@ func TestMetadataTimeAndIDsAreStoredWithEachEvent(t *testing.T) {
 
 func TestMetadataOfAContextIsNotShared(t *testing.T) {
 	fields := map[string]string{"a": "1"}
-	ctx := eventus.WithMetadata(t.Context(), eventus.Metadata{Fields: fields})
+	ctx := eventus.ContextWithMetadata(t.Context(), eventus.Metadata{Fields: fields})
 	fields["a"] = "2"
 	eventus.MetadataFrom(ctx).Fields["a"] = "3"
-	eventus.WithField(ctx, "a", "4")
+	eventus.ContextWithField(ctx, "a", "4")
 	if got := eventus.MetadataFrom(ctx).Fields["a"]; got != "1" {
 		t.Errorf("got %q", got)
 	}
@@ -463,12 +464,12 @@ func TestTimeTravel(t *testing.T) {
 		now = now.Add(time.Second)
 	}
 	for version, want := range map[int64]int64{1: 2, 2: 4, 3: 6} {
-		if c, err := r.LoadAt(t.Context(), "c", version); err != nil || c.State().Total != want || c.Version() != version {
+		if c, err := r.LoadVersion(t.Context(), "c", version); err != nil || c.State().Total != want || c.Version() != version {
 			t.Errorf("at version %d: %v, %v", version, c, err)
 		}
 	}
 	for _, version := range []int64{-1, 0, 4} {
-		if _, err := r.LoadAt(t.Context(), "c", version); !errors.Is(err, eventus.ErrNotFound) {
+		if _, err := r.LoadVersion(t.Context(), "c", version); !errors.Is(err, eventus.ErrNotFound) {
 			t.Errorf("at version %d: %v", version, err)
 		}
 	}
@@ -480,7 +481,7 @@ func TestTimeTravel(t *testing.T) {
 	if _, err := r.LoadAsOf(t.Context(), "c", time.Unix(999, 0)); !errors.Is(err, eventus.ErrNotFound) {
 		t.Errorf("before the beginning: %v", err)
 	}
-	past, err := r.LoadAt(t.Context(), "c", 1)
+	past, err := r.LoadVersion(t.Context(), "c", 1)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -510,7 +511,7 @@ func TestHistoryStopsWhereTheLoopDoes(t *testing.T) {
 		t.Errorf("%d yielded", n)
 	}
 	var versions []int64
-	for m := range eventus.History(t.Context(), r, "c", eventus.After(1198)) {
+	for m := range eventus.History(t.Context(), r, "c", eventus.AfterVersion(1198)) {
 		versions = append(versions, m.Version)
 	}
 	if !slices.Equal(versions, []int64{1199, 1200}) {
@@ -607,5 +608,34 @@ func TestConcurrentUpdatesAllCount(t *testing.T) {
 	}
 	if total != 2*workers*each {
 		t.Errorf("total %d, want %d", total, 2*workers*each)
+	}
+}
+
+func TestAWrongRepositoryPanicsAndSaysWhatToDo(t *testing.T) {
+	none := (*eventus.Definition[*counter, countEvent])(nil)
+	for want, make := range map[string]func(){
+		"it needs a store":                 func() { eventus.NewRepository(nil, counters) },
+		"pass the one from eventus.Define": func() { eventus.NewRepository(memory.New(), none) },
+		"leave it out":                     func() { eventus.NewRepository(memory.New(), counters, nil) },
+		"WithSnapshotEvery(-1)":            func() { eventus.NewRepository(memory.New(), counters, eventus.WithSnapshotEvery(-1)) },
+		"versions begin at 1": func() {
+			eventus.NewRepository(memory.New(), counters, eventus.WithSnapshotEvery(1), eventus.WithSnapshotVersion(0))
+		},
+		"there are no snapshots":               func() { eventus.NewRepository(memory.New(), counters, eventus.WithSnapshotVersion(2)) },
+		"WithRetries(-1, 1ms)":                 func() { eventus.NewRepository(memory.New(), counters, eventus.WithRetries(-1, time.Millisecond)) },
+		"WithRetries(1, 0s)":                   func() { eventus.NewRepository(memory.New(), counters, eventus.WithRetries(1, 0)) },
+		"a clock, a source of ids or a logger": func() { eventus.NewRepository(memory.New(), counters, eventus.WithClock(nil)) },
+		"keeps no snapshots; leave out WithSnapshotEvery": func() {
+			eventus.NewRepository(struct{ store.Store }{memory.New()}, counters, eventus.WithSnapshotEvery(1))
+		},
+	} {
+		t.Run(want, func(t *testing.T) {
+			defer func() {
+				if got := fmt.Sprint(recover()); !strings.Contains(got, want) {
+					t.Errorf("got panic %q, want %q in it", got, want)
+				}
+			}()
+			make()
+		})
 	}
 }

@@ -24,7 +24,7 @@ func load(t *testing.T, r *eventus.Repository[*counter], id string, wantTotal, w
 
 func TestASnapshotSparesTheReplay(t *testing.T) {
 	s := &faulty{Store: memory.New()}
-	r := eventus.NewRepository(s, counters, eventus.SnapshotEvery(10))
+	r := eventus.NewRepository(s, counters, eventus.WithSnapshotEvery(10))
 	for range 25 {
 		update(t, r, "c", 2)
 	}
@@ -37,7 +37,7 @@ func TestASnapshotSparesTheReplay(t *testing.T) {
 
 func TestASaveOfManyEventsTakesOneSnapshotAtItsEnd(t *testing.T) {
 	s := &faulty{Store: memory.New()}
-	r := eventus.NewRepository(s, counters, eventus.SnapshotEvery(10))
+	r := eventus.NewRepository(s, counters, eventus.WithSnapshotEvery(10))
 	_, err := r.Update(t.Context(), "c", func(c *counter) error {
 		for range 25 {
 			c.Record(added{By: 2, Note: "n"})
@@ -60,13 +60,13 @@ func TestASaveOfManyEventsTakesOneSnapshotAtItsEnd(t *testing.T) {
 
 func TestLoadAtBeginsWithTheSnapshot(t *testing.T) {
 	s := &faulty{Store: memory.New()}
-	r := eventus.NewRepository(s, counters, eventus.SnapshotEvery(10))
+	r := eventus.NewRepository(s, counters, eventus.WithSnapshotEvery(10))
 	for range 25 {
 		update(t, r, "c", 2)
 	}
 	for _, c := range []struct{ version, reads int64 }{{25, 5}, {23, 3}, {20, 0}, {19, 19}, {1, 1}} {
 		s.reads.Store(0)
-		got, err := r.LoadAt(t.Context(), "c", c.version)
+		got, err := r.LoadVersion(t.Context(), "c", c.version)
 		if err != nil || got.Version() != c.version || got.State().Total != 2*c.version {
 			t.Errorf("at %d: %+v, %v", c.version, got, err)
 		}
@@ -74,11 +74,11 @@ func TestLoadAtBeginsWithTheSnapshot(t *testing.T) {
 			t.Errorf("at %d: %d messages read, want %d", c.version, n, c.reads)
 		}
 	}
-	if _, err := r.LoadAt(t.Context(), "c", 26); !errors.Is(err, eventus.ErrNotFound) {
+	if _, err := r.LoadVersion(t.Context(), "c", 26); !errors.Is(err, eventus.ErrNotFound) {
 		t.Errorf("got error %v", err)
 	}
 	s.readSnapshot = func() error { return errors.New("damaged") }
-	if got, err := r.LoadAt(t.Context(), "c", 23); err != nil || got.Version() != 23 {
+	if got, err := r.LoadVersion(t.Context(), "c", 23); err != nil || got.Version() != 23 {
 		t.Errorf("%+v, %v", got, err)
 	}
 }
@@ -87,7 +87,7 @@ func TestLoadAtBeginsWithTheSnapshot(t *testing.T) {
 func TestLoadAsOfBeginsWithTheSnapshotIfNoEventInItIsLater(t *testing.T) {
 	s := &faulty{Store: memory.New()}
 	clock := time.Unix(1000, 0)
-	r := eventus.NewRepository(s, counters, eventus.SnapshotEvery(10), eventus.WithClock(func() time.Time { return clock }))
+	r := eventus.NewRepository(s, counters, eventus.WithSnapshotEvery(10), eventus.WithClock(func() time.Time { return clock }))
 	plain := eventus.NewRepository(s, counters)
 	at := func(version int64) time.Time {
 		if version == 15 {
@@ -164,7 +164,7 @@ func TestASnapshotKnowsTheTimeOfTheFirstAttempt(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	s := &lostAnswer{Store: memory.New(), lost: cancel}
 	clock := time.Unix(2000, 0)
-	r := eventus.NewRepository(s, counters, eventus.SnapshotEvery(1), eventus.WithClock(func() time.Time { return clock }))
+	r := eventus.NewRepository(s, counters, eventus.WithSnapshotEvery(1), eventus.WithClock(func() time.Time { return clock }))
 	c := r.New("c")
 	c.Record(added{By: 2})
 	if err := r.Save(ctx, c); !errors.Is(err, eventus.ErrOutcomeUnknown) {
@@ -217,15 +217,15 @@ func TestAnUnusableSnapshotMeansReplay(t *testing.T) {
 			if err := s.WriteSnapshot(t.Context(), snap); err != nil {
 				t.Fatal(err)
 			}
-			load(t, eventus.NewRepository(s, counters, eventus.SnapshotEvery(100)), "c", 10, 5)
+			load(t, eventus.NewRepository(s, counters, eventus.WithSnapshotEvery(100)), "c", 10, 5)
 		})
 	}
 }
 
 func TestAnotherDeclaredVersionHasSnapshotsOfItsOwn(t *testing.T) {
 	s := &faulty{Store: memory.New()}
-	v1 := eventus.NewRepository(s, counters, eventus.SnapshotEvery(2))
-	v2 := eventus.NewRepository(s, counters, eventus.SnapshotEvery(2), eventus.SnapshotVersion(2))
+	v1 := eventus.NewRepository(s, counters, eventus.WithSnapshotEvery(2))
+	v2 := eventus.NewRepository(s, counters, eventus.WithSnapshotEvery(2), eventus.WithSnapshotVersion(2))
 	for range 3 {
 		update(t, v1, "c", 2)
 		update(t, v2, "c", 2)
@@ -236,7 +236,7 @@ func TestAnotherDeclaredVersionHasSnapshotsOfItsOwn(t *testing.T) {
 
 func TestAFailingSnapshotFailsNoSave(t *testing.T) {
 	s := &faulty{Store: memory.New(), writeSnapshot: func() error { return errors.New("disk full") }}
-	r := eventus.NewRepository(s, counters, eventus.SnapshotEvery(1))
+	r := eventus.NewRepository(s, counters, eventus.WithSnapshotEvery(1))
 	update(t, r, "c", 2, 4)
 	load(t, r, "c", 6, 2)
 }
@@ -258,7 +258,7 @@ type bump struct {
 
 func TestAStateThatCannotBeEncodedFailsNoSave(t *testing.T) {
 	bumps := eventus.Define("bump", eventus.New[bump], eventus.Type[bumped]("bumped"))
-	r := eventus.NewRepository(memory.New(), bumps, eventus.SnapshotEvery(1))
+	r := eventus.NewRepository(memory.New(), bumps, eventus.WithSnapshotEvery(1))
 	_, err := r.Update(t.Context(), "b", func(b *bump) error { b.Record(bumped{}); return nil })
 	if err != nil {
 		t.Fatal(err)
@@ -281,7 +281,7 @@ type poke struct {
 
 func TestASnapshotWhoseDecodingPanicsMeansReplay(t *testing.T) {
 	pokes := eventus.Define("poke", eventus.New[poke], eventus.Type[poked]("poked"))
-	r := eventus.NewRepository(memory.New(), pokes, eventus.SnapshotEvery(1))
+	r := eventus.NewRepository(memory.New(), pokes, eventus.WithSnapshotEvery(1))
 	_, err := r.Update(t.Context(), "p", func(p *poke) error { p.Record(poked{}); return nil })
 	if err != nil {
 		t.Fatal(err)
@@ -303,7 +303,7 @@ func TestALoadThatReplayedALotStoresASnapshot(t *testing.T) {
 			if err := prepare(s); err != nil {
 				t.Fatal(err)
 			}
-			r := eventus.NewRepository(s, counters, eventus.SnapshotEvery(10))
+			r := eventus.NewRepository(s, counters, eventus.WithSnapshotEvery(10))
 			load(t, r, "c", 50, 25)
 			s.reads.Store(0)
 			load(t, r, "c", 50, 25)
@@ -317,7 +317,7 @@ func TestALoadThatReplayedALotStoresASnapshot(t *testing.T) {
 func TestARequestThatEndsDoesNotCostTheSnapshot(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	s := &faulty{Store: memory.New(), writeSnapshot: func() error { cancel(); return nil }}
-	r := eventus.NewRepository(s, counters, eventus.SnapshotEvery(1))
+	r := eventus.NewRepository(s, counters, eventus.WithSnapshotEvery(1))
 	if _, err := r.Update(ctx, "c", add(2)); err != nil {
 		t.Fatal(err)
 	}
@@ -329,7 +329,7 @@ func TestARequestThatEndsDoesNotCostTheSnapshot(t *testing.T) {
 
 func TestSnapshotsNeedAStoreThatKeepsThem(t *testing.T) {
 	only := struct{ store.Store }{memory.New()}
-	if got := panicOf(func() { eventus.NewRepository(only, counters, eventus.SnapshotEvery(1)) }); got == "" {
+	if got := panicOf(func() { eventus.NewRepository(only, counters, eventus.WithSnapshotEvery(1)) }); got == "" {
 		t.Error("no panic")
 	}
 }
@@ -344,7 +344,7 @@ func TestALongStreamLoadsInPages(t *testing.T) {
 	if s.largest > 500 || s.total != n {
 		t.Errorf("%d messages read, in pages of up to %d", s.total, s.largest)
 	}
-	r := eventus.NewRepository(s, counters, eventus.SnapshotEvery(1))
+	r := eventus.NewRepository(s, counters, eventus.WithSnapshotEvery(1))
 	update(t, r, "c", 2)
 	s.total = 0
 	load(t, r, "c", 2*n+2, n+1)

@@ -17,7 +17,7 @@ import (
 //
 // When another writer was first, the whole is done again on the fresh state:
 // decide may run several times, each time on a new aggregate, and has no
-// effects of its own. After the last try ([Retries]) Update returns
+// effects of its own. After the last try ([WithRetries]) Update returns
 // [ErrConflict]. Over a store that is bound to a transaction of the caller
 // ([store.Bound]) there is one try: the transaction is the caller's to run
 // again. An error of decide is returned as it is, and nothing is written; nor
@@ -34,7 +34,7 @@ func (r *Repository[A]) Update(ctx context.Context, id string, decide func(A) er
 		opt(&u.updateOptions)
 	}
 	if u.commandID != "" {
-		ctx = WithCausationID(ctx, u.commandID)
+		ctx = ContextWithCausationID(ctx, u.commandID)
 	}
 	attempt := u.inTurn
 	if _, bound := r.store.(store.Bound); bound {
@@ -42,7 +42,7 @@ func (r *Repository[A]) Update(ctx context.Context, id string, decide func(A) er
 	}
 	backoff := retry.NewExponential(r.retryBase)
 	backoff = retry.WithFullJitter(retry.WithCappedDuration(maxRetryPause, backoff))
-	backoff = retry.WithMaxRetries(r.maxRetries, backoff)
+	backoff = retry.WithMaxRetries(uint64(r.maxRetries), backoff)
 	var conflict error
 	err = retry.Do(ctx, backoff, func(ctx context.Context) (err error) {
 		version, err = attempt(ctx)

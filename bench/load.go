@@ -119,7 +119,7 @@ func longStream(ctx context.Context, l *lab) ([]contender, error) {
 	if err != nil {
 		return nil, err
 	}
-	snapshots := eventus.NewRepository(s, orders, eventus.SnapshotEvery(100))
+	snapshots := eventus.NewRepository(s, orders, eventus.WithSnapshotEvery(100))
 	long, err := saveOrder(ctx, snapshots, l.long)
 	if err != nil {
 		return nil, err

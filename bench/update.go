@@ -60,7 +60,7 @@ func openUpdate(name string, as role, writers, aggregates, events int) opener {
 		if err != nil {
 			return contender{}, err
 		}
-		repo, next := eventus.NewRepository(s, orders, eventus.SnapshotEvery(100)), inTurn(aggregates)
+		repo, next := eventus.NewRepository(s, orders, eventus.WithSnapshotEvery(100)), inTurn(aggregates)
 		err = seed(writers, aggregates, func() error {
 			a := repo.New(next())
 			for n := range events {

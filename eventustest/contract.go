@@ -37,7 +37,7 @@ func updating() bool {
 //   - when a field is removed, or changes its type, or when it is left out,
 //   - when an old sample is not read any more, or is read as something else,
 //   - when the state changes in any way, because a snapshot of the old form would
-//     be read as if nothing had happened: raise [eventus.SnapshotVersion].
+//     be read as if nothing had happened: raise [eventus.WithSnapshotVersion].
 //
 // Events and fields may be added: those pass.
 //
@@ -237,7 +237,7 @@ func (f form[S, E, A]) breaches(recorded, today *contract) []string {
 				}
 			}
 			if len(changes) > 0 {
-				all = append(all, fmt.Sprintf("state: %s; where a repository takes snapshots, raise eventus.SnapshotVersion, or an old snapshot is read as a state of today", strings.Join(changes, "; ")))
+				all = append(all, fmt.Sprintf("state: %s; where a repository takes snapshots, raise eventus.WithSnapshotVersion, or an old snapshot is read as a state of today", strings.Join(changes, "; ")))
 			}
 			continue
 		}

@@ -148,7 +148,7 @@ func (tr *trial[S, E, A]) interrupted(command func(A) error, split int) (last ou
 		}
 	}
 	attempts := 0
-	repository := eventus.NewRepository(s, tr.definition, eventus.WithClock(startOfTime), eventus.Retries(3, time.Microsecond))
+	repository := eventus.NewRepository(s, tr.definition, eventus.WithClock(startOfTime), eventus.WithRetries(3, time.Microsecond))
 	panicked := recovered(func() {
 		_, last.err = repository.Update(ctx, stream.ID, func(a A) error {
 			attempts++

@@ -42,7 +42,7 @@ func (l *Laws[S, E, A]) IDs(next func() string) *Laws[S, E, A] {
 }
 
 // WithoutSnapshots leaves out the law about snapshots, for a state that is never
-// kept as one: no repository is made with [eventus.SnapshotEvery].
+// kept as one: no repository is made with [eventus.WithSnapshotEvery].
 func (l *Laws[S, E, A]) WithoutSnapshots() *Laws[S, E, A] {
 	l.withoutSnapshots = true
 	return l

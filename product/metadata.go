@@ -23,9 +23,9 @@ func withMetadata(w http.ResponseWriter, r *http.Request) *http.Request {
 		id = NewID()
 	}
 	w.Header().Set("X-Request-ID", id)
-	ctx := eventus.WithCorrelationID(r.Context(), id)
+	ctx := eventus.ContextWithCorrelationID(r.Context(), id)
 	if trace := r.Header.Get("Traceparent"); traceparent.MatchString(trace) {
-		ctx = eventus.WithField(ctx, "traceparent", trace)
+		ctx = eventus.ContextWithField(ctx, "traceparent", trace)
 	}
 	return r.WithContext(ctx)
 }

@@ -99,7 +99,7 @@ func (a answers) products(ctx context.Context, q ListProducts) (ProductPage, err
 }
 
 func (a answers) productAtVersion(ctx context.Context, q GetProductAtVersion) (View, error) {
-	p, err := a.store.LoadAt(ctx, q.ID, q.Version)
+	p, err := a.store.LoadVersion(ctx, q.ID, q.Version)
 	if err != nil {
 		return View{}, err
 	}
@@ -108,7 +108,7 @@ func (a answers) productAtVersion(ctx context.Context, q GetProductAtVersion) (V
 
 func (a answers) history(ctx context.Context, q GetProductHistory) (HistoryPage, error) {
 	var page HistoryPage
-	for m, err := range eventus.History(ctx, a.store, q.ID, eventus.After(q.After)) {
+	for m, err := range eventus.History(ctx, a.store, q.ID, eventus.AfterVersion(q.After)) {
 		if err != nil {
 			return HistoryPage{}, err
 		}

@@ -191,13 +191,13 @@ var errUndone = errors.New("undone")
 
 // What a repository costs: a save is one round trip, an update of an aggregate
 // that exists is two, from a snapshot too. Storing a snapshot is a third, once
-// in as many events as SnapshotEvery says.
+// in as many events as WithSnapshotEvery says.
 func TestRoundTripsOfARepository(t *testing.T) {
 	var count trips
 	pool := count.pool(t, pgtest.Pool(t))
 	s := openStore(t, pool)
 	plain := eventus.NewRepository(s, books)
-	snapshots := eventus.NewRepository(s, books, eventus.SnapshotEvery(100))
+	snapshots := eventus.NewRepository(s, books, eventus.WithSnapshotEvery(100))
 	write := func(n int) func(*book) error {
 		return func(b *book) error {
 			for range n {

@@ -98,7 +98,7 @@ func capabilities[Tx any](b subject[Tx]) []capability {
 		{"store.Outbox", b.Outbox != nil, reflect.TypeFor[store.Outbox](),
 			"no outbox.Relay can publish its events"},
 		{"store.Snapshots", b.Snapshots != nil, reflect.TypeFor[store.Snapshots](),
-			"repositories over it cannot use SnapshotEvery, every load reads its whole stream"},
+			"repositories over it cannot use WithSnapshotEvery, every load reads its whole stream"},
 		{"store.Inbox", b.Inbox != nil, reflect.TypeFor[store.Inbox[Tx]](),
 			"no consume.Idempotent can keep its marks in it, read models live in another database"},
 		{"store.Consumers", b.Consumers != nil, reflect.TypeFor[store.Consumers[Tx]](),

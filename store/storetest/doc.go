@@ -41,7 +41,7 @@
 //	$ go test -v -run '^TestContract$/^(store|Backend)[.]'
 //	=== RUN   TestContract/store.Snapshots
 //	    storetest.go:42: *mystore.Store is no store.Snapshots: repositories over it
-//	    cannot use SnapshotEvery, every load reads its whole stream
+//	    cannot use WithSnapshotEvery, every load reads its whole stream
 //
 // One skip is easier to see than forty, so that the clauses of a lacking
 // capability do not run at all; those that look at several look at what is there.

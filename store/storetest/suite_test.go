@@ -78,7 +78,7 @@ func TestAStoreByItself(t *testing.T) {
 				t.Errorf("the lack of %s is not skipped aloud", capability)
 			}
 		}
-		if want := "is no store.Snapshots: repositories over it cannot use SnapshotEvery"; !strings.Contains(out, want) {
+		if want := "is no store.Snapshots: repositories over it cannot use WithSnapshotEvery"; !strings.Contains(out, want) {
 			t.Errorf("nothing says %q:\n%s", want, out)
 		}
 		if strings.Contains(out, "Backend.Rewind") {

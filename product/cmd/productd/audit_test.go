@@ -97,7 +97,7 @@ func compare[Tx any](t *testing.T, db audit[Tx], acks *acknowledged) {
 		if err != nil {
 			t.Fatalf("acknowledged without a version: %+v", ack)
 		}
-		p, err := products.LoadAt(t.Context(), ack.id, version)
+		p, err := products.LoadVersion(t.Context(), ack.id, version)
 		if err != nil {
 			t.Errorf("acknowledged and lost: %+v: %v", ack, err)
 		} else if got := viewOf(p); ack.whole && got != ack.view {

@@ -96,7 +96,7 @@ func runOn[Tx any](ctx context.Context, p instance, db *database[Tx]) error {
 	follower := consume.Follow(consumer, db.events, consume.Config{Wake: p.nats.broker, Logger: log},
 		consume.On(product.Products, projection.Handle), consume.OnReset(projection.Reset))
 
-	products := eventus.NewRepository(db.events, product.Products, eventus.SnapshotEvery(100), eventus.WithLogger(log))
+	products := eventus.NewRepository(db.events, product.Products, eventus.WithSnapshotEvery(100), eventus.WithLogger(log))
 	commands := product.NewCommands(products)
 	queries := product.NewQueries(db.views, follower, products)
 	health := health[Tx]{time.Now(), db, p.nats, relay, follower}

@@ -39,7 +39,7 @@ func (s seed[Tx]) plant(ctx context.Context) error {
 	defer published.Unsubscribe()
 
 	command := product.CreateProduct{ID: seedID, Name: "Widget", Price: product.Money{Amount: 1299, Currency: "EUR"}}
-	version, err := s.commands.CreateProduct.Handle(eventus.WithActor(ctx, "seed"), command)
+	version, err := s.commands.CreateProduct.Handle(eventus.ContextWithActor(ctx, "seed"), command)
 	if errors.Is(err, product.ErrExists) {
 		s.log.Info("the first product is there already", slog.String("id", seedID))
 		return nil

@@ -1,3 +1,20 @@
+// Package eventus is a framework for CQRS and event sourcing: typed aggregates,
+// an event store with a transactional outbox, and consumers whose effect
+// happens once.
+//
+// A service declares a state, its events, an aggregate that embeds
+// [Aggregate], and one [Define] that ties them together; a [Repository] loads
+// and stores the aggregates. Domain code needs this package alone. The parts
+// around it live in packages of their own:
+//
+//   - store/memory, store/sqlite and store/postgres keep the events.
+//   - outbox relays them to a broker, broker/jetstream for one.
+//   - consume runs handlers and projections, each effect once.
+//   - eventustest tests aggregates by given, when, then.
+//
+// Nothing here is global: two definitions, two repositories and two tests never
+// meet. Nothing is found by reflection: what a definition holds is known to the
+// compiler.
 package eventus
 
 import (
@@ -16,7 +33,8 @@ type Definition[A, E any] struct {
 	core func(A) core
 }
 
-// Define ties an aggregate to its category and its events.
+// Define declares a kind of aggregate: its category, how to make an empty one, and
+// the name that each event is stored under. Call it once, in a package variable.
 //
 //	var Products = eventus.Define("product", eventus.New[Product],
 //		eventus.Type[Created]("product.created"),
@@ -51,7 +69,7 @@ func Define[S any, E Event[S], A Root[S, E]](category string, make func() A, typ
 	return &Definition[A, E]{
 		Events: events,
 		make:   make,
-		core:   func(a A) core { return a.root() },
+		core:   func(a A) core { return a.embedsEventusAggregate() },
 	}
 }
 
