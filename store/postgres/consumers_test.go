@@ -107,7 +107,6 @@ func redrive(ctx context.Context, s *postgres.Store, tx pgx.Tx) (any, error) {
 // TestConsumersThatWait has one transaction hold what another one asks for, and
 // looks at what the second finds once the first has committed or rolled back.
 func TestConsumersThatWait(t *testing.T) {
-	t.Parallel() // it mostly waits
 	nothing := func(*store.Consumer) {}
 	for _, c := range []struct {
 		what       string

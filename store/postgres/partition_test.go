@@ -19,6 +19,10 @@ import (
 // TestContractOnParts runs the contract on a store whose log comes to its second
 // part after some events.
 func TestContractOnParts(t *testing.T) {
+	if testing.Short() {
+		t.Skip("the contract runs on one table alone with -short")
+	}
+	t.Parallel()
 	storetest.Run(t, opener(t, func(t testing.TB) *pgxpool.Pool {
 		pool := pgtest.Pool(t)
 		openStore(t, pool)
