@@ -178,6 +178,7 @@ func TestPassingTroubleIsKnown(t *testing.T) {
 		}
 		defer pool.Close()
 		s := openStore(t, pool)
+		awaitReplay(t, pool, standby)
 		failedOver.Store(true)
 		pool.Reset()
 		err = s.InTx(t.Context(), func(context.Context, pgx.Tx) error { return nil })
@@ -194,4 +195,23 @@ func TestPassingTroubleIsKnown(t *testing.T) {
 			t.Errorf("it is not: %v", err)
 		}
 	})
+}
+
+// awaitReplay waits until a standby has all that its primary has written.
+func awaitReplay(t *testing.T, primary *pgxpool.Pool, standby *pgxpool.Config) {
+	t.Helper()
+	var lsn string
+	if err := primary.QueryRow(t.Context(), "SELECT pg_current_wal_insert_lsn()::text").Scan(&lsn); err != nil {
+		t.Fatal(err)
+	}
+	conn, err := pgx.ConnectConfig(t.Context(), standby.ConnConfig)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close(t.Context())
+	for there := false; !there; {
+		if err := conn.QueryRow(t.Context(), "SELECT pg_last_wal_replay_lsn() >= $1::text::pg_lsn", lsn).Scan(&there); err != nil {
+			t.Fatal(err)
+		}
+	}
 }
