@@ -27,6 +27,7 @@ import (
 // TestBackupPage follows docs/backup.md with the sample service, which runs while
 // it is backed up and goes on with the backup.
 func TestBackupPage(t *testing.T) {
+	t.Parallel()
 	p := openPage(t, "docs/backup.md")
 	t.Run("SQLite", func(t *testing.T) {
 		t.Parallel()

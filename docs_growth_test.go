@@ -14,6 +14,7 @@ import (
 
 // TestGrowthPage follows docs/growth.md with parts of 100 events.
 func TestGrowthPage(t *testing.T) {
+	t.Parallel()
 	page := openPage(t, "docs/growth.md")
 	page.cite(t, "Ids in the order of time", "go test -run '^$' -bench BenchmarkStreamIDs", "store/postgres/ids_bench_test.go", "func BenchmarkStreamIDs(")
 	t.Run("parts", func(t *testing.T) {

@@ -11,6 +11,7 @@ import (
 // TestImportingPage follows docs/importing.md with 20,000 prices of an older
 // system. One product has more of them than one append takes.
 func TestImportingPage(t *testing.T) {
+	t.Parallel()
 	page := openPage(t, "docs/importing.md")
 	t.Run("20,000 events", func(t *testing.T) {
 		p, server := page.onServer(t, pgtest.Options{}, "psql")

@@ -17,6 +17,7 @@ import (
 // commands until the page keeps it from writing. All that it has acknowledged must
 // be on the new server.
 func TestMovingPage(t *testing.T) {
+	t.Parallel()
 	p := openPage(t, "docs/moving.md")
 	t.Run("by a dump", func(t *testing.T) {
 		t.Parallel()

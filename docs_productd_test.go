@@ -2,6 +2,7 @@ package eventus_test
 
 import (
 	"bufio"
+	"fmt"
 	"io"
 	"os"
 	"os/exec"
@@ -24,13 +25,35 @@ type productd struct {
 	more  chan struct{} // closed at the next line
 }
 
+// buildProductd builds productd, once for all tests. TestMain removes it.
+var buildProductd = sync.OnceValues(func() (binary string, err error) {
+	if binaries, err = os.MkdirTemp("", "eventus-productd-"); err != nil {
+		return "", err
+	}
+	binary = filepath.Join(binaries, "productd.exe")
+	if out, err := exec.Command("go", "build", "-o", binary, "./product/cmd/productd").CombinedOutput(); err != nil {
+		return "", fmt.Errorf("go build: %w\n%s", err, out)
+	}
+	return binary, nil
+})
+
+var binaries string // the folder of what was built
+
+func TestMain(m *testing.M) {
+	code := m.Run()
+	if binaries != "" {
+		_ = os.RemoveAll(binaries)
+	}
+	os.Exit(code)
+}
+
 // startProductd runs productd on a free port, until it is stopped or the test
 // ends, and returns when it serves.
 func startProductd(t *testing.T, args ...string) *productd {
 	t.Helper()
-	binary := filepath.Join(t.TempDir(), "productd.exe")
-	if out, err := exec.Command("go", "build", "-o", binary, "./product/cmd/productd").CombinedOutput(); err != nil {
-		t.Fatalf("go build: %v\n%s", err, out)
+	binary, err := buildProductd()
+	if err != nil {
+		t.Fatal(err)
 	}
 	command := exec.Command(binary, append([]string{"-addr", "127.0.0.1:0"}, args...)...)
 	command.Stderr = os.Stderr

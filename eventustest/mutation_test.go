@@ -71,7 +71,7 @@ func TestEveryFaultIsFound(t *testing.T) {
 
 // chooseFaults returns the places of the faults of this run.
 func chooseFaults(t *testing.T) []int {
-	n := 12
+	n := 8
 	if asked, err := strconv.Atoi(os.Getenv("EVENTUS_FAULTS")); err == nil {
 		n = asked
 	}
