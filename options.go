@@ -121,7 +121,8 @@ func Expect(version int64) UpdateOption {
 // can be repeated: after an error, after [ErrOutcomeUnknown], by a client that got
 // no answer. If the aggregate has events of the command already, Update stores
 // nothing, does not call decide, and returns the version after them, whatever
-// [Expect] says. Events of a command carry its id as their causation id.
+// [Expect] says. Events of a command carry its id as their causation id. A handler
+// that is called again for a message gives the message's id.
 //
 // A repetition is recognized among the last 1,000 events of the aggregate, or all
 // of them if it has fewer. A command that has recorded nothing is decided again. An
