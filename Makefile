@@ -44,7 +44,7 @@ faults: ## find each of the faults that are planted for the laws
 	EVENTUS_FAULTS=1000 $(GO) test -count=1 -v -timeout 1h -run '^TestEveryFaultIsFound$$' ./eventustest
 
 fuzz: ## run each fuzz target for FUZZTIME
-	FUZZTIME=$(FUZZTIME) .ci/run fuzz
+	FUZZTIME=$(FUZZTIME) FUZZTARGETS=1000 .ci/run fuzz
 
 bench: ## measure beside bare clients and other libraries; FLAGS="-run save" for a part
 	cd bench && $(GO) run . $(FLAGS)
