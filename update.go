@@ -69,8 +69,8 @@ type update[A any] struct {
 	updateOptions
 }
 
-// raceError wraps the error of an attempt that is to be made again, because
-// another writer was first.
+// raceError wraps the error of an attempt that lost against another writer. Update
+// tries again.
 type raceError struct{ err error }
 
 func (e *raceError) Error() string { return e.err.Error() }

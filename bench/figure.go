@@ -71,7 +71,7 @@ func (r result) ours() row {
 	return r.rows[slices.IndexFunc(r.rows, func(r row) bool { return r.role == ours })]
 }
 
-// run opens the contenders and measures each of them in every round, for one slice.
+// run opens the contenders. In every round it measures each of them for one slice.
 // The first round warms up and does not count. Each round starts with another
 // contender.
 func (f figure) run(ctx context.Context, l *lab, rounds int, slice time.Duration) (res result) {

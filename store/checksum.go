@@ -15,8 +15,8 @@ import (
 // returns it; whatever else was read with them is not returned.
 var ErrDamaged = errors.New("damaged")
 
-// DamagedError means that the database does not have what was written to it: its
-// disk, its memory or somebody who writes to its files has changed it.
+// DamagedError means that the database does not have what was written to it. A fault
+// of the disk or the memory has changed it, or somebody has written to its files.
 type DamagedError struct {
 	// Stream, Version and Position are those of the event, as far as its row still
 	// tells. They are zero where the database itself has found the damage.

@@ -17,8 +17,9 @@ type Snapshot struct {
 	// result, 0 means that there is no snapshot.
 	Version int64
 	// Latest is the latest time of all events up to Version, kept as
-	// [Event.Time] is. It tells whether the snapshot is older than a time; the event at
-	// Version does not, since clocks can go back. Zero means that it is not known.
+	// [Event.Time] is. A reader needs it to know whether all of the snapshot is older
+	// than a time. The time of the event at Version is not enough, because clocks can
+	// go back. Zero means that it is not known.
 	Latest      time.Time
 	ContentType string
 	Data        []byte

@@ -61,7 +61,7 @@ func TestPartition(t *testing.T) {
 		add(10)
 		for range 3 {
 			partition(t, pool, 5)
-			partition(t, pool, 5) // nothing is to be done
+			partition(t, pool, 5) // the second call has nothing to do
 			add(7)
 		}
 		mustLog(t, s, want...)

@@ -57,9 +57,9 @@ func (s *Store) ReadAll(ctx context.Context, after int64, limit int) ([]store.Me
 	return page, nil
 }
 
-// The first and the last message that are looked at come too, without their data
-// if they are of another category. More tells whether others lie behind. The plus
-// signs keep SQLite from looking at the whole category.
+// The first and the last message of the stretch come too, without their data if
+// they are of another category. The column more is whether the log goes on behind
+// the stretch. The plus signs keep SQLite from reading the whole category.
 const readStretchSQL = `
 WITH looked AS MATERIALIZED (
 	SELECT min(position) AS first, max(position) AS last
