@@ -15,7 +15,7 @@ import (
 const readSQL = `
 SELECT ` + eventColumns + ` FROM event_store
 WHERE category = ? AND stream_id = ? AND version > ?
-ORDER BY version LIMIT ?`
+ORDER BY version LIMIT ? + 0`
 
 // Read implements [store.Reader].
 func (s *Store) Read(ctx context.Context, stream store.Stream, after int64, limit int) ([]store.Message, error) {
@@ -41,7 +41,7 @@ func (s *Store) read(ctx context.Context, statement *sql.Stmt, stream store.Stre
 const readAllSQL = `
 SELECT ` + eventColumns + ` FROM event_store
 WHERE position > ?
-ORDER BY position LIMIT ?`
+ORDER BY position LIMIT ? + 0`
 
 // ReadAll implements [store.Log]. Positions are drawn by the one transaction
 // that holds the database's write lock, so they are committed in their order.
@@ -63,7 +63,7 @@ func (s *Store) ReadAll(ctx context.Context, after int64, limit int) ([]store.Me
 const readStretchSQL = `
 WITH looked AS MATERIALIZED (
 	SELECT min(position) AS first, max(position) AS last
-	FROM (SELECT position FROM event_store WHERE position > ?1 AND position <= ?2 ORDER BY position LIMIT ?4)
+	FROM (SELECT position FROM event_store WHERE position > ?1 AND position <= ?2 ORDER BY position LIMIT ?4 + 0)
 )
 SELECT position, category, stream_id, version, event_id, type, content_type,
 	iif(category IN (SELECT value FROM json_each(?3)), data, x''), time, correlation_id, causation_id, actor, metadata,

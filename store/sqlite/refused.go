@@ -59,7 +59,7 @@ const refusedSQL = `
 SELECT ` + eventColumns + `, error, attempts, refused_at, retry_at
 FROM outbox INDEXED BY outbox_refused CROSS JOIN event_store USING (position)
 WHERE error IS NOT NULL AND position > ?
-ORDER BY position LIMIT ?`
+ORDER BY position LIMIT ? + 0`
 
 // Refused implements [store.Outbox].
 func (s *Store) Refused(ctx context.Context, after int64, limit int) ([]store.Refused, error) {

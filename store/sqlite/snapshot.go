@@ -22,7 +22,7 @@ UNION ALL
 SELECT * FROM (
 	SELECT ` + eventColumns + ` FROM event_store
 	WHERE category = ?1 AND stream_id = ?2 AND version > coalesce((SELECT version FROM snapshot), 0)
-	ORDER BY version LIMIT ?4
+	ORDER BY version LIMIT ?4 + 0
 )`
 
 // ReadSnapshot implements [store.Snapshots], in one statement.
