@@ -38,9 +38,10 @@ func (s *Store) Unpublished(ctx context.Context, after int64, limit int) ([]stor
 	}
 	defer rows.Close()
 	var page []store.Outgoing
+	var m store.Outgoing
+	scanner := scanEvents(rows, &m.Previous, &m.Attempts)
 	for rows.Next() {
-		var m store.Outgoing
-		if err := scanEvent(rows, &m.Message, &m.Previous, &m.Attempts); err != nil {
+		if m.Message, err = scanner.next(); err != nil {
 			return nil, 0, fmt.Errorf("read the outbox: %w", s.damaged(err))
 		}
 		page = append(page, m)

@@ -13,7 +13,7 @@ import (
 )
 
 const readSQL = `
-SELECT ` + eventColumns + ` FROM event_store
+SELECT ` + streamColumns + ` FROM event_store
 WHERE category = ? AND stream_id = ? AND version > ?
 ORDER BY version LIMIT ? + 0`
 
@@ -31,7 +31,7 @@ func (s *Store) read(ctx context.Context, statement *sql.Stmt, stream store.Stre
 	if err != nil {
 		return nil, fmt.Errorf("read %s: %w", stream, s.damaged(err))
 	}
-	page, err := scanMessages(rows)
+	page, err := scanStream(rows, stream).page()
 	if err != nil {
 		return nil, fmt.Errorf("read %s: %w", stream, s.damaged(err))
 	}
@@ -50,7 +50,7 @@ func (s *Store) ReadAll(ctx context.Context, after int64, limit int) ([]store.Me
 	if err != nil {
 		return nil, fmt.Errorf("read the log after %d: %w", after, s.damaged(err))
 	}
-	page, err := scanMessages(rows)
+	page, err := scanEvents(rows).page()
 	if err != nil {
 		return nil, fmt.Errorf("read the log after %d: %w", after, s.damaged(err))
 	}
@@ -101,9 +101,10 @@ func (s *Store) readStretch(ctx context.Context, r store.Range) (stretch store.S
 	}
 	defer rows.Close()
 	more := false
+	scanner := scanEvents(rows, &more)
 	for len(stretch.Messages) < r.Limit && rows.Next() {
-		var m store.Message
-		if err := scanEvent(rows, &m, &more); err != nil {
+		m, err := scanner.next()
+		if err != nil {
 			return stretch, err
 		}
 		stretch.Add(r, &m)
