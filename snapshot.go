@@ -78,8 +78,9 @@ func (r *Repository[A]) snapshotDue(before, after int64) bool {
 	return r.snapshots != nil && after/r.snapshotEvery != before/r.snapshotEvery
 }
 
-// writeSnapshot stores a snapshot of what the store has.
-func (r *Repository[A]) writeSnapshot(ctx context.Context, c core, timeout time.Duration) {
+// writeSnapshot stores a snapshot of what the store has, and returns it if that
+// works.
+func (r *Repository[A]) writeSnapshot(ctx context.Context, c core, timeout time.Duration) *store.Snapshot {
 	// The events are stored: a request that ends now must not cost the snapshot.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), timeout)
 	defer cancel()
@@ -90,7 +91,9 @@ func (r *Repository[A]) writeSnapshot(ctx context.Context, c core, timeout time.
 	}
 	if err != nil {
 		r.snapshotFailed("write", c.name(), err)
+		return nil
 	}
+	return &snap
 }
 
 func (r *Repository[A]) snapshotFailed(what string, stream store.Stream, err error) {

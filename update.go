@@ -28,6 +28,11 @@ import (
 // turns, so that they do not race each other: each decides on what those before it
 // have recorded, and one append stores the events of all that waited. An Update
 // that has waited for a second goes on by itself.
+//
+// An Update begins with what the last one on this repository knew of the aggregate,
+// if that is kept ([WithCache]), and not with a load. Its append proves that the
+// store has the same. If it has not, or if decide records nothing or returns an
+// error, decide runs again on what the store has.
 func (r *Repository[A]) Update(ctx context.Context, id string, decide func(A) error, opts ...UpdateOption) (a A, err error) {
 	u := update[A]{repository: r, id: id, decide: decide}
 	for _, opt := range opts {
@@ -46,7 +51,11 @@ func (r *Repository[A]) Update(ctx context.Context, id string, decide func(A) er
 	var conflict error
 	err = retry.Do(ctx, backoff, func(ctx context.Context) (err error) {
 		a, err = attempt(ctx)
-		if raced := (*raceError)(nil); errors.As(err, &raced) {
+		raced := (*raceError)(nil)
+		for errors.As(err, &raced) && raced.assumed {
+			a, err = attempt(ctx) // on what the store has
+		}
+		if errors.As(err, &raced) {
 			conflict = raced.err
 			return retry.RetryableError(raced.err)
 		}
@@ -68,14 +77,17 @@ type update[A any] struct {
 
 // raceError wraps the error of an attempt that lost against another writer. Update
 // tries again.
-type raceError struct{ err error }
+type raceError struct {
+	err     error
+	assumed bool // only what an Update before knew was decided on
+}
 
 func (e *raceError) Error() string { return e.err.Error() }
 
 // decideOn lets the caller decide, on a new aggregate.
 func (u *update[A]) decideOn(a A, c core) error {
 	if u.expected != nil && *u.expected != c.version() {
-		return fmt.Errorf("save %w", &ConflictError{Stream: c.name(), Expected: store.Expected(*u.expected), Actual: c.version()})
+		return fmt.Errorf("save %w", &ConflictError{Stream: c.name(), Expected: store.At(*u.expected), Actual: c.version()})
 	}
 	return u.decide(a)
 }
@@ -86,7 +98,7 @@ func (u *update[A]) alone(ctx context.Context) (A, error) {
 	if err != nil {
 		return a, err
 	}
-	version, err := u.repeats(ctx, c.name(), c.base(), p, nil)
+	version, err := u.repeats(ctx, c.name(), c.base().Version, p, nil)
 	switch {
 	case err != nil:
 		return a, err
@@ -98,7 +110,7 @@ func (u *update[A]) alone(ctx context.Context) (A, error) {
 	}
 	err = u.repository.save(ctx, c)
 	if u.expected == nil && errors.Is(err, ErrConflict) {
-		err = &raceError{err}
+		err = &raceError{err: err}
 	}
 	return a, err
 }

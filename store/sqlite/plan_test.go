@@ -17,8 +17,9 @@ import (
 var plans = []struct{ name, query, plan string }{
 	{"lock", lockSQL, `
 		SEARCH outbox USING INTEGER PRIMARY KEY (rowid=?)`},
-	{"versions", versionsSQL, `
+	{"lasts", lastsSQL, `
 		SCAN s VIRTUAL TABLE INDEX 1:
+		SEARCH e USING INTEGER PRIMARY KEY (rowid=?)
 		CORRELATED SCALAR SUBQUERY 1
 		SEARCH event_store USING COVERING INDEX sqlite_autoindex_event_store_1 (category=? AND stream_id=?)`},
 	{"enqueue", enqueueSQL, `

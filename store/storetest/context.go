@@ -28,7 +28,7 @@ func contextClauses[Tx any]() []clause[Tx] {
 			if b.Consumers != nil {
 				equal(t, "requests", mustListRequests(t, b, ""), nil)
 			}
-			mustAppend(t, b, product, 1, event("the store is usable"))
+			mustAppend(t, b, product, store.At(1), event("the store is usable"))
 		}},
 	}
 }
@@ -37,7 +37,7 @@ func contextClauses[Tx any]() []clause[Tx] {
 // transaction.
 func calls[Tx any](b subject[Tx], ctx context.Context, position int64) map[string]func() error {
 	methods := map[string]func() error{
-		"Append": func() error { _, err := b.Append(ctx, product, 1, events("b", 2)); return err },
+		"Append": func() error { _, err := b.Append(ctx, product, store.At(1), events("b", 2)); return err },
 		"Read":   func() error { _, err := b.Read(ctx, product, 0, 1); return err },
 	}
 	if b.Log != nil {
