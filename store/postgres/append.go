@@ -118,7 +118,7 @@ const tries = 20
 const (
 	appendEventSQL  = `SELECT {schema}.append_event($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)`
 	appendStreamSQL = `SELECT {schema}.append_stream($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)`
-	appendEventsSQL = `SELECT {schema}.append_events($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20)`
+	appendEventsSQL = `SELECT {schema}.append_events($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)`
 )
 
 // appendTo writes groups and tells them what was found. Only a single one can
@@ -181,14 +181,11 @@ func (s *Store) manyArgs(groups []*combine.Group) ([]any, error) {
 	var (
 		categories, streamIDs = make([]string, len(groups)), make([]string, len(groups))
 		expected              = make([]int64, len(groups))
-		sizes                 = make([]int32, len(groups))
-		firsts, lasts         = make([]string, len(groups)), make([]string, len(groups))
 		streams, places       = make([]int32, 0, n), make([]int32, 0, n)
 		c                     = newColumns(n)
 	)
 	for i, g := range groups {
 		categories[i], streamIDs[i], expected[i] = g.Stream.Category, g.Stream.ID, int64(g.Expected)
-		sizes[i], firsts[i], lasts[i] = int32(len(g.Events)), g.Events[0].ID, g.Events[len(g.Events)-1].ID
 		for j := range g.Events {
 			streams, places = append(streams, int32(i+1)), append(places, int32(j+1))
 		}
@@ -196,7 +193,7 @@ func (s *Store) manyArgs(groups []*combine.Group) ([]any, error) {
 			return nil, err
 		}
 	}
-	return append([]any{int32(logLock), s.schemaKey, categories, streamIDs, expected, sizes, firsts, lasts, streams, places}, c.args()...), nil
+	return append([]any{int32(logLock), s.schemaKey, categories, streamIDs, expected, streams, places}, c.args()...), nil
 }
 
 // columns are the events of an append, column by column.
@@ -233,8 +230,21 @@ func (c *columns) add(s store.Stream, events []store.Event) error {
 	return nil
 }
 
+// args returns the columns as arguments. Those that may, and have one value for all
+// events, are sent as that value alone.
 func (c *columns) args() []any {
-	return []any{c.ids, c.types, c.contentTypes, c.datas, c.times, c.correlationIDs, c.causationIDs, c.actors, c.more, c.checksums}
+	return []any{c.ids, once(c.types), once(c.contentTypes), c.datas, once(c.times), once(c.correlationIDs), once(c.causationIDs),
+		once(c.actors), once(c.more), c.checksums}
+}
+
+// once returns the first of values if all are the same, else all.
+func once[T comparable](values []T) []T {
+	for _, v := range values[1:] {
+		if v != values[0] {
+			return values
+		}
+	}
+	return values[:1]
 }
 
 const versionSQL = `
