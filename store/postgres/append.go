@@ -116,9 +116,9 @@ func (s *Store) send(ctx context.Context, groups []*combine.Group) error {
 const tries = 20
 
 const (
-	appendEventSQL  = `SELECT {schema}.append_event($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)`
-	appendStreamSQL = `SELECT {schema}.append_stream($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)`
-	appendEventsSQL = `SELECT {schema}.append_events($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20)`
+	appendEventSQL  = `SELECT {schema}.append_event($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)`
+	appendStreamSQL = `SELECT {schema}.append_stream($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)`
+	appendEventsSQL = `SELECT {schema}.append_events($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)`
 )
 
 // appendTo writes groups and tells them what was found. Only a single one can
@@ -151,16 +151,19 @@ func (s *Store) appendTo(ctx context.Context, db querier, wait bool, groups []*c
 }
 
 func answer(g *combine.Group, found *int64) {
-	if found == nil {
+	switch {
+	case found == nil:
 		g.Busy()
-		return
+	case *found < 0:
+		g.Forked()
+	default:
+		g.Found(*found)
 	}
-	g.Found(*found)
 }
 
 // oneArgs returns the statement for events of one stream, with its arguments.
 func (s *Store) oneArgs(wait bool, g *combine.Group) (query string, args []any, err error) {
-	args = []any{int32(logLock), s.schemaKey, wait, g.Stream.Category, g.Stream.ID, g.Expected.Version}
+	args = []any{int32(logLock), s.schemaKey, wait, g.Stream.Category, g.Stream.ID, g.Expected.Version, g.Expected.EventID}
 	if len(g.Events) == 1 {
 		e := &g.Events[0]
 		fields, err := fieldsJSON(e)
@@ -180,15 +183,13 @@ func (s *Store) manyArgs(groups []*combine.Group) ([]any, error) {
 	}
 	var (
 		categories, streamIDs = make([]string, len(groups)), make([]string, len(groups))
-		expected              = make([]int64, len(groups))
-		sizes                 = make([]int32, len(groups))
-		firsts, lasts         = make([]string, len(groups)), make([]string, len(groups))
+		expected, previous    = make([]int64, len(groups)), make([]string, len(groups))
 		streams, places       = make([]int32, 0, n), make([]int32, 0, n)
 		c                     = newColumns(n)
 	)
 	for i, g := range groups {
-		categories[i], streamIDs[i], expected[i] = g.Stream.Category, g.Stream.ID, g.Expected.Version
-		sizes[i], firsts[i], lasts[i] = int32(len(g.Events)), g.Events[0].ID, g.Events[len(g.Events)-1].ID
+		categories[i], streamIDs[i] = g.Stream.Category, g.Stream.ID
+		expected[i], previous[i] = g.Expected.Version, g.Expected.EventID
 		for j := range g.Events {
 			streams, places = append(streams, int32(i+1)), append(places, int32(j+1))
 		}
@@ -196,7 +197,7 @@ func (s *Store) manyArgs(groups []*combine.Group) ([]any, error) {
 			return nil, err
 		}
 	}
-	return append([]any{int32(logLock), s.schemaKey, categories, streamIDs, expected, sizes, firsts, lasts, streams, places}, c.args()...), nil
+	return append([]any{int32(logLock), s.schemaKey, categories, streamIDs, expected, previous, streams, places}, c.args()...), nil
 }
 
 // columns are the events of an append, column by column.
@@ -233,8 +234,21 @@ func (c *columns) add(s store.Stream, events []store.Event) error {
 	return nil
 }
 
+// args returns the columns as arguments. Those that may, and have one value for all
+// events, are sent as that value alone.
 func (c *columns) args() []any {
-	return []any{c.ids, c.types, c.contentTypes, c.datas, c.times, c.correlationIDs, c.causationIDs, c.actors, c.more, c.checksums}
+	return []any{c.ids, once(c.types), once(c.contentTypes), c.datas, once(c.times), once(c.correlationIDs), once(c.causationIDs),
+		once(c.actors), once(c.more), c.checksums}
+}
+
+// once returns the first of values if all are the same, else all.
+func once[T comparable](values []T) []T {
+	for _, v := range values[1:] {
+		if v != values[0] {
+			return values
+		}
+	}
+	return values[:1]
 }
 
 const versionSQL = `

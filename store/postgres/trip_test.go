@@ -198,6 +198,7 @@ func TestRoundTripsOfARepository(t *testing.T) {
 	s := openStore(t, pool)
 	plain := eventus.NewRepository(s, books)
 	snapshots := eventus.NewRepository(s, books, eventus.WithSnapshotEvery(100))
+	loads := eventus.NewRepository(s, books, eventus.WithSnapshotEvery(100), eventus.WithCache(0))
 	write := func(n int) func(*book) error {
 		return func(b *book) error {
 			for range n {
@@ -225,9 +226,9 @@ func TestRoundTripsOfARepository(t *testing.T) {
 	}{
 		{"a save of 1 event", 1, save(1)},
 		{"a save of 100 events", 1, save(100)},
-		{"an update", 2, func(ctx context.Context) error { _, err := plain.Update(ctx, "b", write(1)); return err }},
-		{"an update from a snapshot", 2, func(ctx context.Context) error { _, err := snapshots.Update(ctx, "b", write(1)); return err }},
-		{"an update of 100 events, which stores a snapshot", 3, func(ctx context.Context) error { _, err := snapshots.Update(ctx, "b", write(100)); return err }},
+		{"an update", 1, func(ctx context.Context) error { _, err := plain.Update(ctx, "b", write(1)); return err }},
+		{"an update that loads", 2, func(ctx context.Context) error { _, err := loads.Update(ctx, "b", write(1)); return err }},
+		{"an update of 100 events, which stores a snapshot", 2, func(ctx context.Context) error { _, err := snapshots.Update(ctx, "b", write(100)); return err }},
 	} {
 		var took int64
 		for range 3 { // the first ones prepare the statements

@@ -71,7 +71,7 @@ func (t *TxStore) Append(ctx context.Context, stream store.Stream, expected stor
 		return 0, err
 	}
 	noteAppended(t.tx, stream)
-	g.Found(*found)
+	answer(g, found)
 	return g.Result()
 }
 
