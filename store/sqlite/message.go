@@ -3,7 +3,6 @@ package sqlite
 import (
 	"database/sql"
 	"encoding/json"
-	"fmt"
 	"time"
 
 	"github.com/eventus-go/eventus/store"
@@ -39,7 +38,7 @@ func scanMessage(rows *sql.Rows, m *store.Message, more ...any) error {
 	m.Time = time.UnixMicro(at).UTC()
 	if fields.Valid {
 		if err := json.Unmarshal([]byte(fields.String), &m.Metadata.Fields); err != nil {
-			return fmt.Errorf("metadata at position %d: %w", m.Position, err)
+			return store.DamagedMetadata(m, err)
 		}
 	}
 	return nil
