@@ -57,6 +57,8 @@ var faults = []fault{
 		with(func(s *memory.Store) store.Store { return &replica{Store: s} })},
 	{"the context is not looked at", "a context that has ended fails every call, and nothing is written",
 		with(func(s *memory.Store) store.Store { return deaf{s} })},
+	{"an append whose context has ended is stored and is an error", "an append whose context ends at any moment is stored, or is not, or can be repeated",
+		with(func(s *memory.Store) store.Store { return hasty{s} })},
 	{"the caller's bytes are kept", "a store keeps nothing of its input",
 		with(func(s *memory.Store) store.Store { return &keeper{Store: s} })},
 	{"pages are cached and given to everybody", "a store shares nothing of its output",
