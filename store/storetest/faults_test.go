@@ -45,7 +45,7 @@ var faults = []fault{
 		with(func(s *memory.Store) store.Store { return repeater{s} })},
 	{"a repetition is known by its first event alone", "an append with some of the events of its place is a conflict",
 		with(func(s *memory.Store) store.Store { return byFirst{s} })},
-	{"a large append does not fit the wire", "an append of MaxAppend bytes is stored whole",
+	{"a large append does not fit the wire", "an append of MaxEvents and of MaxAppend bytes is stored whole",
 		with(func(s *memory.Store) store.Store { return narrow{s} })},
 	{"times are cut to the millisecond", "times come back in UTC, cut to the microsecond",
 		with(func(s *memory.Store) store.Store { return milliseconds{s} })},
