@@ -22,8 +22,8 @@ type Aggregate[S any, E Event[S]] struct {
 	_        noCopy
 	stream   store.Stream
 	state    S
-	stored   int64     // the version the store has, as far as this value knows
-	latest   time.Time // of the stored events' times; zero when it is not known
+	stored   store.Expected // the last event that the store has, as far as this value knows
+	latest   time.Time      // of the stored events' times; zero when it is not known
 	recorded []E
 	ids      []string   // of those recorded events that were sent to a store
 	sent     time.Time  // the latest time that these were sent with
@@ -48,7 +48,7 @@ func (a *Aggregate[S, E]) ID() string { return a.stream.ID }
 
 // Version counts the aggregate's events, recorded ones included. It is 0 for an
 // aggregate that nothing has happened to: one that does not exist.
-func (a *Aggregate[S, E]) Version() int64 { return a.stored + int64(len(a.recorded)) }
+func (a *Aggregate[S, E]) Version() int64 { return a.stored.Version + int64(len(a.recorded)) }
 
 // State returns the fold of all events, recorded ones included. Only events
 // change it: what State returns is a copy, though maps and slices in it are
@@ -95,8 +95,8 @@ type core interface {
 	// saved tells that the recorded events are stored, up to version.
 	saved(version int64)
 	name() store.Stream
-	// base returns the version that the store has.
-	base() int64
+	// base returns the last event that the store has.
+	base() store.Expected
 	// version returns that with the recorded events.
 	version() int64
 }
@@ -106,8 +106,8 @@ func (a *Aggregate[S, E]) bind(stream store.Stream, events any) {
 }
 
 func (a *Aggregate[S, E]) replay(m *store.Message) error {
-	if m.Version != a.stored+1 {
-		return fmt.Errorf("the store returned version %d of %s after version %d", m.Version, a.stream, a.stored)
+	if m.Version != a.stored.Version+1 {
+		return fmt.Errorf("the store returned version %d of %s after version %d", m.Version, a.stream, a.stored.Version)
 	}
 	event, err := a.events.decode(m)
 	if err != nil {
@@ -115,7 +115,7 @@ func (a *Aggregate[S, E]) replay(m *store.Message) error {
 	}
 	event.Apply(&a.state)
 	a.happened(m.Time)
-	a.stored = m.Version
+	a.stored = store.After(m.Version, m.ID)
 	return nil
 }
 
@@ -134,7 +134,7 @@ func (a *Aggregate[S, E]) restore(snap store.Snapshot) (err error) {
 	if err := c.Decode(snap.Data, &state); err != nil {
 		return err
 	}
-	a.state, a.stored, a.latest = state, snap.Version, snap.Latest
+	a.state, a.stored, a.latest = state, store.After(snap.Version, snap.EventID), snap.Latest
 	return nil
 }
 
@@ -144,7 +144,7 @@ func (a *Aggregate[S, E]) snapshot() (store.Snapshot, error) {
 	if err != nil {
 		return store.Snapshot{}, err
 	}
-	return store.Snapshot{Stream: a.stream, Version: a.stored, Latest: a.latest, ContentType: c.ContentType(), Data: data}, nil
+	return store.Snapshot{Stream: a.stream, Version: a.stored.Version, EventID: a.stored.EventID, Latest: a.latest, ContentType: c.ContentType(), Data: data}, nil
 }
 
 // encodeState turns a codec's or a marshaller's panic into an error: a failing
@@ -182,12 +182,13 @@ func (a *Aggregate[S, E]) pending(newID func() string, at time.Time) ([]store.Ev
 
 func (a *Aggregate[S, E]) saved(version int64) {
 	a.happened(a.sent)
-	a.stored, a.recorded, a.ids, a.sent = version, nil, nil, time.Time{}
+	a.stored = store.After(version, a.ids[len(a.ids)-1])
+	a.recorded, a.ids, a.sent = nil, nil, time.Time{}
 }
 
 // happened notes the time of an event that follows the stored ones.
 func (a *Aggregate[S, E]) happened(at time.Time) {
-	if a.stored == 0 || !a.latest.IsZero() {
+	if a.stored == store.NoStream || !a.latest.IsZero() {
 		a.latest = later(a.latest, at)
 	}
 }
@@ -201,6 +202,6 @@ func later(a, b time.Time) time.Time {
 
 func (a *Aggregate[S, E]) name() store.Stream { return a.stream }
 
-func (a *Aggregate[S, E]) base() int64 { return a.stored }
+func (a *Aggregate[S, E]) base() store.Expected { return a.stored }
 
 func (a *Aggregate[S, E]) version() int64 { return a.Version() }

@@ -65,7 +65,7 @@ func appendEvents(t *testing.T, s *postgres.Store, have, n int) {
 	for i := have; i < have+n; i++ {
 		event := store.Event{ID: strconv.Itoa(i), Type: "t", ContentType: "c", Time: time.Unix(1, 0)}
 		stream := store.Stream{Category: "product", ID: strconv.Itoa(i % 7)}
-		if _, err := s.Append(t.Context(), stream, store.Expected(i/7), []store.Event{event}); err != nil {
+		if _, err := s.Append(t.Context(), stream, store.At(int64(i/7)), []store.Event{event}); err != nil {
 			t.Fatal(err)
 		}
 	}

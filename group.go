@@ -28,14 +28,17 @@ const (
 // what the store has and of what the members before it have recorded.
 //
 // An outcome that rests on events of members before is good once these are stored:
-// their append expects the version that was loaded, and so proves that nobody came
-// in between.
+// their append expects the event that was loaded last, and so proves that nobody
+// came in between. It proves as well what a group has only assumed, because an
+// Update before knew it. An outcome without events on that would be proven by
+// nothing; it is decided on what the store has now.
 //
 // The member that has the turn is the only one to change a group, until the group
 // is closed.
 type group struct {
-	past    *past // nil until it was loaded, and when it is too long to keep
-	base    int64 // the version that the store has
+	past    *past          // nil until it was loaded, and when it is too long to keep
+	base    store.Expected // the last event that the store has
+	assumed bool           // that the store has no more than past and base
 	members int
 
 	mu     sync.Mutex
@@ -44,8 +47,9 @@ type group struct {
 	closed bool // it is being stored
 	last   core // of the member that has added events last
 
-	sentAt int64         // the newest turn when the append was sent
-	done   chan struct{} // closed when err is known
+	sentAt int64           // the newest turn when the append was sent
+	saved  *store.Snapshot // of what the store has after it; nil when none was stored
+	done   chan struct{}   // closed when err is known
 	err    error
 }
 
@@ -89,11 +93,17 @@ func (g *group) takesMore() bool {
 	return !g.closed && g.past != nil && len(g.events) > 0 && len(g.events) < maxGroupEvents && g.bytes < maxGroupBytes && g.members < maxGroupMembers
 }
 
-// next returns an empty group on top of one that is stored.
+// next returns an empty group on top of one that is stored, or has no events.
 func (g *group) next() *group {
 	next := newGroup()
-	next.base = g.base + int64(len(g.events))
-	if g.past != nil && len(g.past.messages)+len(g.events) < pageSize {
+	if len(g.events) == 0 {
+		next.base, next.past = g.base, g.past
+		return next
+	}
+	next.base = store.After(g.base.Version+int64(len(g.events)), g.events[len(g.events)-1].ID)
+	if g.saved != nil {
+		next.past = &past{snapshot: *g.saved}
+	} else if g.past != nil && len(g.past.messages)+len(g.events) < pageSize {
 		next.past = &past{g.past.snapshot, append(slices.Clip(g.past.messages), g.recorded()...)}
 	}
 	return next
@@ -103,69 +113,58 @@ func (g *group) next() *group {
 func (g *group) recorded() []store.Message {
 	messages := make([]store.Message, len(g.events))
 	for i, e := range g.events {
-		messages[i] = store.Message{Event: e, Version: g.base + int64(i) + 1}
+		messages[i] = store.Message{Event: e, Version: g.base.Version + int64(i) + 1}
 	}
 	return messages
 }
 
 // decision is what became of a member of a group.
-type decision struct {
-	group   *group
-	follows bool // it was decided on events that the store did not have yet
-	added   bool // the group has events of it
-	version int64
-	err     error
+type decision[A any] struct {
+	group     *group
+	follows   bool // it was decided on events that the store did not have yet
+	added     bool // the group has events of it
+	aggregate A
+	repeats   int64 // the version that the command has led to before
+	err       error
 }
 
 // inTurn is an attempt as a member of a group.
-func (u *update[A]) inTurn(ctx context.Context) (version int64, err error) {
+func (u *update[A]) inTurn(ctx context.Context) (a A, err error) {
 	r := u.repository
 	g, err := r.turns.await(ctx, u.id)
 	if err != nil {
-		return 0, fmt.Errorf("update %s %s: wait for the updates before: %w", r.category, u.id, err)
+		return a, fmt.Errorf("update %s %s: wait for the updates before: %w", r.category, u.id, err)
 	}
 	if g == nil {
 		return u.alone(ctx)
 	}
 	d := u.join(ctx, g)
 	if d.follows || d.added {
-		if err := r.settle(ctx, u.id, d); err != nil {
-			return 0, err
+		if err := r.settle(ctx, u.id, d.group, d.added); err != nil {
+			return a, err
 		}
 	}
-	return d.version, d.err
+	if d.repeats > 0 {
+		return r.LoadVersion(ctx, u.id, d.repeats)
+	}
+	return d.aggregate, d.err
 }
 
 // join decides as a member of a group, and hands the turn on.
-func (u *update[A]) join(ctx context.Context, g *group) (d decision) {
+func (u *update[A]) join(ctx context.Context, g *group) (d decision[A]) {
 	r := u.repository
 	defer func() { r.hand(ctx, u.id, d.group) }() // also when decide panics
-	d = decision{group: g, follows: len(g.events) > 0}
-	a, c, err := r.enter(ctx, u.id, g)
-	if err == nil {
-		if d.version, err = u.repeats(ctx, c.name(), g.base, g.past, g.recorded()); d.version > 0 {
-			return d
-		}
+	d = decision[A]{group: g, follows: len(g.events) > 0}
+	g.members++
+	c, events := u.decideIn(ctx, g, &d)
+	if len(events) == 0 && g.assumed && !d.follows {
+		g.past, g.assumed = nil, false
+		c, events = u.decideIn(ctx, g, &d)
 	}
-	if err == nil {
-		err = u.decideOn(a, c)
-	}
-	var events []store.Event
-	if err == nil {
-		events, err = r.pending(ctx, c)
-	}
-	if err == nil && len(events) > 0 {
-		err = store.CheckAppend(c.name(), store.Expected(c.base()), events)
-	}
-	if err != nil {
-		d.err = err
-		return d
-	}
-	d.version = c.version()
 	if len(events) == 0 {
 		return d
 	}
-	c.saved(d.version) // nobody uses the aggregate if it is not
+	c.saved(c.version()) // nobody uses the aggregate if it is not
 	if !g.add(events, c) {
 		// Those before are stored without this one: its decision took long, or its
 		// events are many. It goes on behind them.
@@ -182,14 +181,36 @@ func (u *update[A]) join(ctx context.Context, g *group) (d decision) {
 	return d
 }
 
+// decideIn decides on what a group has, and returns the events of that. Without
+// any, d has the outcome.
+func (u *update[A]) decideIn(ctx context.Context, g *group, d *decision[A]) (c core, events []store.Event) {
+	r := u.repository
+	d.repeats, d.err = 0, nil
+	if d.aggregate, c, d.err = r.enter(ctx, u.id, g); d.err != nil {
+		return c, nil
+	}
+	if d.repeats, d.err = u.repeats(ctx, c.name(), g.base.Version, g.past, g.recorded()); d.repeats > 0 || d.err != nil {
+		return c, nil
+	}
+	if d.err = u.decideOn(d.aggregate, c); d.err != nil {
+		return c, nil
+	}
+	if events, d.err = r.pending(ctx, c); d.err == nil && len(events) > 0 {
+		d.err = store.CheckAppend(c.name(), c.base(), events)
+	}
+	if d.err != nil {
+		return c, nil
+	}
+	return c, events
+}
+
 // enter returns an aggregate for a member of a group to decide on.
 func (r *Repository[A]) enter(ctx context.Context, id string, g *group) (a A, c core, err error) {
-	g.members++
 	if g.past != nil {
 		return r.remake(id, g)
 	}
 	a, c, g.past, err = r.load(ctx, id)
-	g.base = c.version()
+	g.base = c.base()
 	return a, c, err
 }
 
@@ -218,7 +239,7 @@ func (r *Repository[A]) hand(ctx context.Context, id string, g *group) {
 		return
 	}
 	if len(g.events) == 0 {
-		r.turns.end(id, newGroup(), 0)
+		r.turns.end(id, g.next(), 0)
 		return
 	}
 	finish := func(ctx context.Context) {
@@ -247,12 +268,12 @@ func (r *Repository[A]) storeGroup(ctx context.Context, id string, g *group) {
 	defer cancel()
 	stream := g.last.name()
 	g.sentAt = r.turns.last()
-	version, err := r.append(ctx, stream, store.Expected(g.base), g.events)
+	version, err := r.append(ctx, stream, g.base, g.events)
 	if err != nil {
 		g.err = fmt.Errorf("save %w", describe(stream, err))
 		return
 	}
-	if !r.snapshotDue(g.base, version) {
+	if !r.snapshotDue(g.base.Version, version) {
 		return
 	}
 	c := g.last
@@ -262,12 +283,11 @@ func (r *Repository[A]) storeGroup(ctx context.Context, id string, g *group) {
 			return
 		}
 	}
-	r.writeSnapshot(ctx, c, saveSnapshotTimeout)
+	g.saved = r.writeSnapshot(ctx, c, saveSnapshotTimeout)
 }
 
 // settle waits until the group of a member is stored.
-func (r *Repository[A]) settle(ctx context.Context, id string, d decision) error {
-	g := d.group
+func (r *Repository[A]) settle(ctx context.Context, id string, g *group, added bool) error {
 	timer := time.NewTimer(groupPatience)
 	defer timer.Stop()
 	select {
@@ -283,13 +303,13 @@ func (r *Repository[A]) settle(ctx context.Context, id string, d decision) error
 	select {
 	case <-g.done:
 	default:
-		if d.added {
+		if added {
 			return fmt.Errorf("save %s %s: %w: %w", r.category, id, ErrOutcomeUnknown, ctx.Err())
 		}
 		return ctx.Err()
 	}
-	if g.err != nil && (errors.Is(g.err, ErrConflict) || !d.added) {
-		return &raceError{g.err} // what it was decided on is not stored
+	if g.err != nil && (errors.Is(g.err, ErrConflict) || !added) {
+		return &raceError{g.err, g.assumed} // what it was decided on is not stored
 	}
 	return g.err
 }

@@ -17,6 +17,7 @@ const maxRetryPause = 50 * time.Millisecond
 type options struct {
 	snapshotEvery  int64
 	snapshotSchema int
+	cacheBytes     int
 	maxRetries     int
 	retryBase      time.Duration
 	clock          func() time.Time
@@ -27,6 +28,7 @@ type options struct {
 func defaultOptions() options {
 	return options{
 		snapshotSchema: 1,
+		cacheBytes:     32 << 20,
 		maxRetries:     100,
 		retryBase:      time.Millisecond,
 		clock:          time.Now,
@@ -44,6 +46,8 @@ func (o *options) check() string {
 		return fmt.Sprintf("WithSnapshotVersion(%d): versions begin at 1", o.snapshotSchema)
 	case o.snapshotSchema > 1 && o.snapshotEvery == 0:
 		return fmt.Sprintf("WithSnapshotVersion(%d) without WithSnapshotEvery: there are no snapshots", o.snapshotSchema)
+	case o.cacheBytes < 0:
+		return fmt.Sprintf("WithCache(%d): give a number of bytes, or 0 to keep nothing", o.cacheBytes)
 	case o.maxRetries < 0 || o.retryBase <= 0:
 		return fmt.Sprintf("WithRetries(%d, %v): give 0 or more retries, and a pause of more than 0", o.maxRetries, o.retryBase)
 	case o.clock == nil, o.newID == nil, o.logger == nil:
@@ -73,6 +77,15 @@ func WithSnapshotEvery(n int) Option {
 // not read.
 func WithSnapshotVersion(version int) Option {
 	return func(o *options) { o.snapshotSchema = version }
+}
+
+// WithCache sets about how many bytes of stored events and snapshots the repository
+// keeps of the aggregates that [Repository.Update] has changed last, so that their
+// next Update needs no load. The default is 32 MiB; 0 keeps nothing. What is kept
+// may be old, because another process has changed the aggregate or a backup was
+// restored: Update finds that out, at the cost of an append in vain.
+func WithCache(bytes int) Option {
+	return func(o *options) { o.cacheBytes = bytes }
 }
 
 // WithRetries sets how often [Repository.Update] tries again after a conflict, and

@@ -12,7 +12,8 @@ import (
 )
 
 // Repository loads and stores the aggregates of one definition. It is safe for
-// concurrent use, keeps no aggregate, and costs nothing to make.
+// concurrent use. Make one for each definition: Updates on one repository share
+// what they know ([WithCache]).
 type Repository[A any] struct {
 	category  string
 	new       func(id string) (A, core)
@@ -57,6 +58,7 @@ func NewRepository[A, E any](s store.Store, d *Definition[A, E], opts ...Option)
 		}
 		opt(&r.options)
 	}
+	r.turns.kept.limit = r.cacheBytes
 	if wrong := r.options.check(); wrong != "" {
 		fail("%s", wrong)
 	}
@@ -83,7 +85,7 @@ func (r *Repository[A]) New(id string) A {
 // Save stores the events recorded on a since it was loaded or saved: all of
 // them, or none. Without recorded events it does nothing.
 //
-// When the stream is no longer at the version that a was loaded at, Save
+// When the stream no longer ends with the event that a was loaded up to, Save
 // returns [ErrConflict], nothing is written, and a keeps its recorded events.
 // They were decided on an old state: load and decide again, as
 // [Repository.Update] does, and do not save again.
@@ -102,12 +104,12 @@ func (r *Repository[A]) save(ctx context.Context, c core) error {
 		return err
 	}
 	stored := c.base()
-	version, err := r.append(ctx, c.name(), store.Expected(stored), events)
+	version, err := r.append(ctx, c.name(), stored, events)
 	if err != nil {
 		return fmt.Errorf("save %w", describe(c.name(), err))
 	}
 	c.saved(version)
-	if r.snapshotDue(stored, version) {
+	if r.snapshotDue(stored.Version, version) {
 		r.writeSnapshot(ctx, c, saveSnapshotTimeout)
 	}
 	return nil

@@ -89,14 +89,15 @@ func (r *Repository[A]) snapshotDue(before, after int64) bool {
 	return r.snapshots != nil && after/r.snapshotEvery != before/r.snapshotEvery
 }
 
-// writeSnapshot stores a snapshot of what the store has.
-func (r *Repository[A]) writeSnapshot(ctx context.Context, c core, timeout time.Duration) {
+// writeSnapshot stores a snapshot of what the store has, and returns it if that
+// works.
+func (r *Repository[A]) writeSnapshot(ctx context.Context, c core, timeout time.Duration) *store.Snapshot {
 	snap, err := c.snapshot()
-	r.putSnapshot(ctx, c.name(), snap, err, timeout)
+	return r.putSnapshot(ctx, c.name(), snap, err, timeout)
 }
 
 // putSnapshot stores a snapshot, unless it could not be made.
-func (r *Repository[A]) putSnapshot(ctx context.Context, stream store.Stream, snap store.Snapshot, err error, timeout time.Duration) {
+func (r *Repository[A]) putSnapshot(ctx context.Context, stream store.Stream, snap store.Snapshot, err error, timeout time.Duration) *store.Snapshot {
 	// The events are stored: a request that ends now must not cost the snapshot.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), timeout)
 	defer cancel()
@@ -106,7 +107,9 @@ func (r *Repository[A]) putSnapshot(ctx context.Context, stream store.Stream, sn
 	}
 	if err != nil {
 		r.snapshotFailed("write", stream, err)
+		return nil
 	}
+	return &snap
 }
 
 func (r *Repository[A]) snapshotFailed(what string, stream store.Stream, err error) {

@@ -134,8 +134,10 @@ func TestLoadAsOfBeginsWithTheSnapshotIfNoEventInItIsLater(t *testing.T) {
 		t.Fatal(err)
 	}
 	upTo(40)
+	old.EventID = eventID(t, s, old.Stream, 40)
 	old.Version, old.Latest, old.Data = 40, time.Time{}, []byte(`{"total":80}`)
 	s.Store = rewritten(t, s.Store, old) // of a program that did not know of times
+	r = eventus.NewRepository(s, counters, eventus.WithSnapshotEvery(10), eventus.WithClock(func() time.Time { return clock }))
 	asOf(at(15), 40, 40)
 	upTo(50)
 	asOf(at(15), 50, 50)
@@ -198,6 +200,15 @@ func (l *lostAnswer) Append(ctx context.Context, s store.Stream, expected store.
 	return version, err
 }
 
+func eventID(t *testing.T, r store.Reader, s store.Stream, version int64) string {
+	t.Helper()
+	page, err := r.Read(t.Context(), s, version-1, 1)
+	if err != nil || len(page) != 1 {
+		t.Fatalf("read version %d of %s: %d messages, error %v", version, s, len(page), err)
+	}
+	return page[0].ID
+}
+
 func TestAnUnusableSnapshotMeansReplay(t *testing.T) {
 	stream := store.Stream{Category: "counter", ID: "c"}
 	good := store.Snapshot{Stream: stream, Schema: 1, Version: 3, ContentType: "application/json", Data: []byte(`{"total":6}`)}
@@ -215,6 +226,7 @@ func TestAnUnusableSnapshotMeansReplay(t *testing.T) {
 			s := &faulty{Store: memory.New()}
 			fill(t, s, "c", 5)
 			snap := good
+			snap.EventID = eventID(t, s, stream, 3)
 			spoil(s, &snap)
 			if err := s.WriteSnapshot(t.Context(), snap); err != nil {
 				t.Fatal(err)
@@ -294,10 +306,13 @@ func TestASnapshotWhoseDecodingPanicsMeansReplay(t *testing.T) {
 }
 
 func TestALoadThatReplayedALotStoresASnapshot(t *testing.T) {
-	unusable := store.Snapshot{Stream: store.Stream{Category: "counter", ID: "c"}, Schema: 1, Version: 3, ContentType: "application/json", Data: []byte("?")}
+	writeUnusable := func(s *faulty) error {
+		c := store.Stream{Category: "counter", ID: "c"}
+		return s.WriteSnapshot(t.Context(), store.Snapshot{Stream: c, Schema: 1, Version: 3, EventID: eventID(t, s, c, 3), ContentType: "application/json", Data: []byte("?")})
+	}
 	for name, prepare := range map[string]func(s *faulty) error{
 		"because there was none":       func(*faulty) error { return nil },
-		"because it could not be read": func(s *faulty) error { return s.WriteSnapshot(t.Context(), unusable) },
+		"because it could not be read": func(s *faulty) error { return writeUnusable(s) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {

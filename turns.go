@@ -17,6 +17,7 @@ type turns struct {
 	mu     sync.Mutex
 	newest int64              // the number of the turn that was asked for last
 	queues map[string][]*turn // those that wait; has a key for each aggregate with an Update under way
+	kept   kept               // of aggregates without an Update under way
 }
 
 type turn struct {
@@ -27,9 +28,9 @@ type turn struct {
 // await waits for the turn. Without a group and an error the caller has to go on
 // by itself: those before it take too long.
 func (t *turns) await(ctx context.Context, id string) (*group, error) {
-	own, first := t.ask(id)
-	if first {
-		return newGroup(), nil
+	own, g := t.ask(id)
+	if g != nil {
+		return g, nil
 	}
 	timer := time.NewTimer(turnTimeout)
 	defer timer.Stop()
@@ -47,7 +48,8 @@ func (t *turns) await(ctx context.Context, id string) (*group, error) {
 	return <-own.group, nil // it came meanwhile, and has to be handed on
 }
 
-func (t *turns) ask(id string) (own *turn, first bool) {
+// ask returns a group if the turn is there at once, and else what to wait for.
+func (t *turns) ask(id string) (own *turn, g *group) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.newest++
@@ -57,11 +59,14 @@ func (t *turns) ask(id string) (own *turn, first bool) {
 	waiting, busy := t.queues[id]
 	if !busy {
 		t.queues[id] = nil
-		return nil, true
+		if g = t.kept.take(id); g == nil {
+			g = newGroup()
+		}
+		return nil, g
 	}
 	own = &turn{t.newest, make(chan *group, 1)}
 	t.queues[id] = append(waiting, own)
-	return own, false
+	return own, nil
 }
 
 // leave reports whether a turn was still waiting, and waits no more.
@@ -80,32 +85,31 @@ func (t *turns) leave(id string, own *turn) bool {
 func (t *turns) pass(id string, g *group) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return t.next(id, func(*turn) *group { return g })
+	return t.next(id, g, func(*turn) {})
 }
 
-// end ends a turn. The next Update begins a group of its own, unless it has asked
-// for its turn before proven: then it is given g, which was the truth at that time.
+// end ends a turn. The next Update begins with g. What g has of the store is true
+// for one that has asked for its turn before proven, and assumed by a later one.
 func (t *turns) end(id string, g *group, proven int64) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	waits := t.next(id, func(w *turn) *group {
-		if w.number > proven {
-			return newGroup()
-		}
-		return g
-	})
-	if !waits {
-		delete(t.queues, id)
+	if t.next(id, g, func(w *turn) { g.assumed = w.number > proven }) {
+		return
 	}
+	delete(t.queues, id)
+	g.assumed = true
+	t.kept.put(id, g)
 }
 
-func (t *turns) next(id string, group func(*turn) *group) bool {
+// next hands g to the Update that waits longest, if one does, after prepare.
+func (t *turns) next(id string, g *group, prepare func(*turn)) bool {
 	waiting := t.queues[id]
 	if len(waiting) == 0 {
 		return false
 	}
 	t.queues[id] = waiting[1:]
-	waiting[0].group <- group(waiting[0])
+	prepare(waiting[0])
+	waiting[0].group <- g
 	return true
 }
 

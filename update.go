@@ -11,7 +11,7 @@ import (
 )
 
 // Update loads the aggregate, lets decide look at it and record events, and
-// saves them. It returns the version of the aggregate after that, with which a
+// saves them. It returns the aggregate as it is after that: with its version a
 // client can wait for a read model or send its next command ([Expect]). An id
 // without events gives decide an aggregate at version 0.
 //
@@ -28,7 +28,12 @@ import (
 // turns, so that they do not race each other: each decides on what those before it
 // have recorded, and one append stores the events of all that waited. An Update
 // that has waited for a second goes on by itself.
-func (r *Repository[A]) Update(ctx context.Context, id string, decide func(A) error, opts ...UpdateOption) (version int64, err error) {
+//
+// An Update begins with what the last one on this repository knew of the aggregate,
+// if that is kept ([WithCache]), and not with a load. Its append proves that the
+// store has the same. If it has not, or if decide records nothing or returns an
+// error, decide runs again on what the store has.
+func (r *Repository[A]) Update(ctx context.Context, id string, decide func(A) error, opts ...UpdateOption) (a A, err error) {
 	u := update[A]{repository: r, id: id, decide: decide}
 	for _, opt := range opts {
 		opt(&u.updateOptions)
@@ -45,20 +50,21 @@ func (r *Repository[A]) Update(ctx context.Context, id string, decide func(A) er
 	backoff = retry.WithMaxRetries(uint64(r.maxRetries), backoff)
 	var conflict error
 	err = retry.Do(ctx, backoff, func(ctx context.Context) (err error) {
-		version, err = attempt(ctx)
-		if raced := (*raceError)(nil); errors.As(err, &raced) {
+		a, err = attempt(ctx)
+		raced := (*raceError)(nil)
+		for errors.As(err, &raced) && raced.assumed {
+			a, err = attempt(ctx) // on what the store has
+		}
+		if errors.As(err, &raced) {
 			conflict = raced.err
 			return retry.RetryableError(raced.err)
 		}
 		return err
 	})
-	switch {
-	case conflict != nil && ctx.Err() != nil && err == ctx.Err():
-		return 0, fmt.Errorf("%w, after %w", err, conflict)
-	case err != nil:
-		return 0, err
+	if conflict != nil && ctx.Err() != nil && err == ctx.Err() {
+		err = fmt.Errorf("%w, after %w", err, conflict)
 	}
-	return version, nil
+	return orNone(a, err)
 }
 
 // update is one call of [Repository.Update].
@@ -71,35 +77,42 @@ type update[A any] struct {
 
 // raceError wraps the error of an attempt that lost against another writer. Update
 // tries again.
-type raceError struct{ err error }
+type raceError struct {
+	err     error
+	assumed bool // only what an Update before knew was decided on
+}
 
 func (e *raceError) Error() string { return e.err.Error() }
 
 // decideOn lets the caller decide, on a new aggregate.
 func (u *update[A]) decideOn(a A, c core) error {
 	if u.expected != nil && *u.expected != c.version() {
-		return fmt.Errorf("save %w", &ConflictError{Stream: c.name(), Expected: store.Expected(*u.expected), Actual: c.version()})
+		return fmt.Errorf("save %w", &ConflictError{Stream: c.name(), Expected: store.At(*u.expected), Actual: c.version()})
 	}
 	return u.decide(a)
 }
 
 // alone is an attempt that others may race.
-func (u *update[A]) alone(ctx context.Context) (version int64, err error) {
+func (u *update[A]) alone(ctx context.Context) (A, error) {
 	a, c, p, err := u.repository.load(ctx, u.id)
 	if err != nil {
-		return 0, err
+		return a, err
 	}
-	if version, err := u.repeats(ctx, c.name(), c.base(), p, nil); version > 0 || err != nil {
-		return version, err
+	version, err := u.repeats(ctx, c.name(), c.base().Version, p, nil)
+	switch {
+	case err != nil:
+		return a, err
+	case version > 0:
+		return u.repository.LoadVersion(ctx, u.id, version)
 	}
 	if err := u.decideOn(a, c); err != nil {
-		return 0, err
+		return a, err
 	}
 	err = u.repository.save(ctx, c)
 	if u.expected == nil && errors.Is(err, ErrConflict) {
-		err = &raceError{err}
+		err = &raceError{err: err}
 	}
-	return c.version(), err
+	return a, err
 }
 
 // commandWindow is how many events of an aggregate are looked through for those of

@@ -56,7 +56,7 @@ func TestALostRaceInAHandlerIsNoPoison(t *testing.T) {
 		if err != nil {
 			return err
 		}
-		err = appendHot(ctx, s.WithTx(tx.(pgx.Tx)), store.Expected(len(page)))
+		err = appendHot(ctx, s.WithTx(tx.(pgx.Tx)), store.At(int64(len(page))))
 		if errors.Is(err, store.ErrConflict) {
 			lost.Add(1)
 		}

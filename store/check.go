@@ -31,8 +31,11 @@ func CheckAppend(s Stream, expected Expected, events []Event) error {
 	if err := s.Check(); err != nil {
 		return err
 	}
-	if expected < Any {
-		return invalid("expected version", "%d, want Any, NoStream or a version", expected)
+	if expected.Version < Any.Version {
+		return invalid("expected version", "%d, want Any, NoStream or a version", expected.Version)
+	}
+	if expected.EventID != "" && expected.Version < 1 {
+		return invalid("expected event", "%q at version %d, where no event can be", expected.EventID, expected.Version)
 	}
 	if len(events) == 0 || len(events) > MaxEvents {
 		return invalid("append", "%d events, want 1 to %d", len(events), MaxEvents)
@@ -90,6 +93,9 @@ func (s *Snapshot) Check() error {
 	}
 	if s.Version < 1 {
 		return invalid("snapshot version", "%d, want at least 1", s.Version)
+	}
+	if err := CheckName("event id", s.EventID); err != nil {
+		return err
 	}
 	if s.ContentType == "" {
 		return invalid("content type", "is empty")

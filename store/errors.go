@@ -48,10 +48,17 @@ type ConflictError struct {
 	Stream   Stream
 	Expected Expected
 	Actual   int64 // the version the stream had when the append was refused
+	// Forked says that the stream had the expected version, but another event there
+	// than Expected.EventID.
+	Forked bool
 }
 
 func (e *ConflictError) Error() string {
-	return fmt.Sprintf("%s: expected version %d, have %d", e.Stream, e.Expected, e.Actual)
+	if e.Forked {
+		return fmt.Sprintf("%s: expected event %s at version %d, have another one: the history was replaced, by a backup for example",
+			e.Stream, e.Expected.EventID, e.Expected.Version)
+	}
+	return fmt.Sprintf("%s: expected version %d, have %d", e.Stream, e.Expected.Version, e.Actual)
 }
 
 // Is reports whether target is [ErrConflict].

@@ -16,6 +16,9 @@ type Snapshot struct {
 	// Version is the stream's version up to which the state has its events. In a
 	// result, 0 means that there is no snapshot.
 	Version int64
+	// EventID is the id of the event at Version. With it the snapshot belongs to one
+	// history of the stream.
+	EventID string
 	// Latest is the latest time of all events up to Version, kept as
 	// [Event.Time] is. A reader needs it to know whether all of the snapshot is older
 	// than a time. The time of the event at Version is not enough, because clocks can
@@ -39,10 +42,10 @@ type Snapshots interface {
 	// by now is not returned.
 	ReadSnapshot(ctx context.Context, s Stream, schema int, limit int) (Snapshot, []Message, error)
 
-	// WriteSnapshot stores snap, with the id of the event that the stream has at
-	// snap.Version. It stores nothing when the stream has none there, or when
-	// the store has a snapshot of the same stream and schema that still stands
-	// and is as new or newer; neither is an error. What [Snapshot.Check] refuses
+	// WriteSnapshot stores snap. It stores nothing when the stream does not have
+	// the event snap.EventID at snap.Version, or when the store has a snapshot of
+	// the same stream and schema that still stands and is as new or newer; neither
+	// is an error. What [Snapshot.Check] refuses
 	// is refused.
 	WriteSnapshot(ctx context.Context, snap Snapshot) error
 }

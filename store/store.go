@@ -36,7 +36,9 @@ type Store interface {
 	// or would have. It must not expect [Any]: a store does not look for the
 	// events of such an append.
 	//
-	// The stream must stand at expected, or Append returns a [*ConflictError].
+	// The stream must stand at expected, or Append returns a [*ConflictError]. That
+	// holds for the event id as for the version: an append that names the event which
+	// it follows never lands in another history.
 	// Of concurrent appends that expect the same version exactly one wins. No
 	// value of expected can open a hole or write a version twice.
 	//

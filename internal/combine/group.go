@@ -17,12 +17,17 @@ type Group struct {
 	appends []*pending
 	found   int64
 	busy    bool
+	forked  bool
 }
 
 // Found says that the stream stood at a version before the write. The events were
 // written if that is the one expected. If it is not, and they were found to be in
 // the stream from the expected version on, the version is the expected one.
 func (g *Group) Found(version int64) { g.found, g.busy = version, false }
+
+// Forked says that the stream has another event at the expected version than the
+// expected one. Nothing was written.
+func (g *Group) Forked() { g.found, g.busy, g.forked = g.Expected.Version, false, true }
 
 // Busy says that somebody else is appending to the stream, and nothing was
 // written to it.
@@ -32,14 +37,18 @@ func (g *Group) Busy() { g.busy = true }
 // event, or a [*store.ConflictError].
 func (g *Group) Result() (int64, error) {
 	if !g.Written() {
-		return 0, &store.ConflictError{Stream: g.Stream, Expected: g.Expected, Actual: g.found}
+		return 0, g.conflict()
 	}
 	return g.found + int64(len(g.Events)), nil
 }
 
 // Written reports whether the events are in the stream, as [Group.Found] was told.
 func (g *Group) Written() bool {
-	return !g.busy && (g.Expected == store.Any || int64(g.Expected) == g.found)
+	return !g.busy && !g.forked && (g.Expected == store.Any || g.Expected.Version == g.found)
+}
+
+func (g *Group) conflict() error {
+	return &store.ConflictError{Stream: g.Stream, Expected: g.Expected, Actual: g.found, Forked: g.forked}
 }
 
 // group takes the next appends of a lane, as far as they can be checked and
@@ -90,5 +99,10 @@ func (g *Group) copy() {
 
 // continues reports whether an append expects what those before it make.
 func (g *Group) continues(p *pending) bool {
-	return p.expected == store.Any || g.Expected != store.Any && int64(p.expected) == int64(g.Expected)+int64(len(g.Events))
+	if p.expected == store.Any {
+		return true
+	}
+	last := len(g.Events)
+	return g.Expected != store.Any && p.expected.Version == g.Expected.Version+int64(last) &&
+		(p.expected.EventID == "" || p.expected.EventID == g.Events[last-1].ID)
 }

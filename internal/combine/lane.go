@@ -124,7 +124,7 @@ func (l *lane) lose(g *Group, version int64) {
 	base := version - int64(len(g.Events))
 	kept := l.waiting[:0]
 	for _, p := range l.waiting {
-		at := int64(p.expected)
+		at := p.expected.Version
 		// The events of a caller that has gone are not looked at.
 		if p.left || at < base || at >= version || g.Events[at-base].ID == p.events[0].ID {
 			kept = append(kept, p)

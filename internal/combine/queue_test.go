@@ -74,14 +74,16 @@ func (t *table) write(ctx context.Context, groups []*Group) error {
 		switch {
 		case t.locked[g.Stream]:
 			g.Busy()
-		case g.Expected == store.Any || int(g.Expected) == len(have):
+		case g.Expected.EventID != "" && int(g.Expected.Version) == len(have) && have[len(have)-1] != g.Expected.EventID:
+			g.Forked()
+		case g.Expected == store.Any || int(g.Expected.Version) == len(have):
 			g.Found(int64(len(have)))
 			for _, e := range g.Events {
 				have = append(have, e.ID)
 			}
 			t.streams[g.Stream] = have
 		case repeats(have, g):
-			g.Found(int64(g.Expected))
+			g.Found(g.Expected.Version)
 		default:
 			g.Found(int64(len(have)))
 		}
@@ -93,8 +95,8 @@ func (t *table) write(ctx context.Context, groups []*Group) error {
 }
 
 func repeats(have []string, g *Group) bool {
-	end := int(g.Expected) + len(g.Events)
-	return end <= len(have) && have[g.Expected] == g.Events[0].ID && have[end-1] == g.Events[len(g.Events)-1].ID
+	end := int(g.Expected.Version) + len(g.Events)
+	return end <= len(have) && have[g.Expected.Version] == g.Events[0].ID && have[end-1] == g.Events[len(g.Events)-1].ID
 }
 
 func (t *table) lock(id string, locked bool) {
@@ -189,8 +191,8 @@ func TestAppendsThatComeMeanwhileAreOneWrite(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		table, gate := firstWaits()
 		q := table.queue()
-		first := start(t.Context(), q, "a", 0, "1")
-		b, c := start(t.Context(), q, "b", 0, "2"), start(t.Context(), q, "c", store.Any, "3", "4")
+		first := start(t.Context(), q, "a", store.At(0), "1")
+		b, c := start(t.Context(), q, "b", store.At(0), "2"), start(t.Context(), q, "c", store.Any, "3", "4")
 		close(gate)
 		mustStore(t, <-first, 1)
 		mustStore(t, <-b, 1)
@@ -204,8 +206,8 @@ func TestAppendsToOneStreamThatFollowEachOtherAreOneGroup(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		table, gate := firstWaits()
 		q := table.queue()
-		first := start(t.Context(), q, "a", 0, "1")
-		second, third, fourth := start(t.Context(), q, "a", 1, "2"), start(t.Context(), q, "a", 2, "3", "4"), start(t.Context(), q, "a", store.Any, "5")
+		first := start(t.Context(), q, "a", store.At(0), "1")
+		second, third, fourth := start(t.Context(), q, "a", store.At(1), "2"), start(t.Context(), q, "a", store.At(2), "3", "4"), start(t.Context(), q, "a", store.Any, "5")
 		close(gate)
 		for i, ch := range []<-chan result{first, second, third, fourth} {
 			mustStore(t, <-ch, []int64{1, 2, 4, 5}[i])
@@ -219,10 +221,10 @@ func TestThoseWhoHaveLostAreNotSent(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		table, gate := firstWaits()
 		q := table.queue()
-		first := start(t.Context(), q, "a", 0, "1")
+		first := start(t.Context(), q, "a", store.At(0), "1")
 		var losers []<-chan result
 		for i := range 100 {
-			losers = append(losers, start(t.Context(), q, "a", 0, fmt.Sprint("x", i)))
+			losers = append(losers, start(t.Context(), q, "a", store.At(0), fmt.Sprint("x", i)))
 		}
 		close(gate)
 		mustStore(t, <-first, 1)
@@ -238,7 +240,7 @@ func TestARepetitionIsNoLoser(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		table, gate := firstWaits()
 		q := table.queue()
-		first, again := start(t.Context(), q, "a", 0, "1"), start(t.Context(), q, "a", 0, "1")
+		first, again := start(t.Context(), q, "a", store.At(0), "1"), start(t.Context(), q, "a", store.At(0), "1")
 		close(gate)
 		mustStore(t, <-first, 1)
 		mustStore(t, <-again, 1)
@@ -254,8 +256,8 @@ func TestAGroupThatLosesIsTakenApart(t *testing.T) {
 		table, gate := firstWaits()
 		table.streams[stream("a")] = []string{"1", "2", "3"}
 		q := table.queue()
-		blocker := start(t.Context(), q, "z", 0, "z")
-		repeated, lost, any := start(t.Context(), q, "a", 1, "2"), start(t.Context(), q, "a", 2, "x"), start(t.Context(), q, "a", store.Any, "4")
+		blocker := start(t.Context(), q, "z", store.At(0), "z")
+		repeated, lost, any := start(t.Context(), q, "a", store.At(1), "2"), start(t.Context(), q, "a", store.At(2), "x"), start(t.Context(), q, "a", store.Any, "4")
 		close(gate)
 		mustStore(t, <-blocker, 1)
 		mustStore(t, <-repeated, 2)
@@ -269,9 +271,9 @@ func TestABusyStreamHoldsNobodyUp(t *testing.T) {
 		table := newTable()
 		q := table.queue()
 		table.lock("a", true)
-		busy := []<-chan result{start(t.Context(), q, "a", 0, "1"), start(t.Context(), q, "a", 0, "x"), start(t.Context(), q, "a", store.Any, "2")}
+		busy := []<-chan result{start(t.Context(), q, "a", store.At(0), "1"), start(t.Context(), q, "a", store.At(0), "x"), start(t.Context(), q, "a", store.Any, "2")}
 		for i := range 50 {
-			mustStore(t, <-start(t.Context(), q, fmt.Sprint("free ", i), 0, "1"), 1)
+			mustStore(t, <-start(t.Context(), q, fmt.Sprint("free ", i), store.At(0), "1"), 1)
 		}
 		time.Sleep(time.Second)
 		table.lock("a", false)
@@ -287,13 +289,13 @@ func TestAStreamThatStaysBusyIsGivenUp(t *testing.T) {
 		q := table.queue()
 		table.lock("a", true)
 		began := time.Now()
-		ch := start(t.Context(), q, "a", 0, "1")
+		ch := start(t.Context(), q, "a", store.At(0), "1")
 		var busy *store.BusyError
 		if r := <-ch; !errors.As(r.err, &busy) || !errors.Is(r.err, store.ErrBusy) || time.Since(began) > 11*time.Second {
 			t.Errorf("got %+v after %v", r, time.Since(began))
 		}
 		table.lock("a", false)
-		mustStore(t, <-start(t.Context(), q, "a", 0, "1"), 1)
+		mustStore(t, <-start(t.Context(), q, "a", store.At(0), "1"), 1)
 	})
 }
 
@@ -303,7 +305,7 @@ func TestWhoLeavesABusyStreamWritesNothing(t *testing.T) {
 		q := table.queue()
 		table.lock("a", true)
 		ctx, cancel := context.WithCancel(t.Context())
-		ch := start(ctx, q, "a", 0, "1")
+		ch := start(ctx, q, "a", store.At(0), "1")
 		time.Sleep(time.Second)
 		cancel()
 		if r := <-ch; !errors.Is(r.err, context.Canceled) || errors.Is(r.err, store.ErrOutcomeUnknown) {
@@ -323,9 +325,9 @@ func TestTheOneToBlameIsRefusedAlone(t *testing.T) {
 		table, gate := firstWaits()
 		table.bad = "bad"
 		q := table.queue()
-		blocker := start(t.Context(), q, "z", 0, "z")
-		good := []<-chan result{start(t.Context(), q, "a", 0, "1"), start(t.Context(), q, "b", 0, "2"), start(t.Context(), q, "c", 0, "3"), start(t.Context(), q, "c", store.Any, "5")}
-		bad := start(t.Context(), q, "c", 1, "bad")
+		blocker := start(t.Context(), q, "z", store.At(0), "z")
+		good := []<-chan result{start(t.Context(), q, "a", store.At(0), "1"), start(t.Context(), q, "b", store.At(0), "2"), start(t.Context(), q, "c", store.At(0), "3"), start(t.Context(), q, "c", store.Any, "5")}
+		bad := start(t.Context(), q, "c", store.At(1), "bad")
 		close(gate)
 		<-blocker
 		for i, ch := range good {
@@ -347,8 +349,8 @@ func TestARefusalOfAllIsNotDivided(t *testing.T) {
 			return gate.wait(ctx)
 		}
 		q := table.queue()
-		first := start(t.Context(), q, "z", 0, "z")
-		all := []<-chan result{start(t.Context(), q, "a", 0, "1"), start(t.Context(), q, "a", 1, "2"), start(t.Context(), q, "b", 0, "3")}
+		first := start(t.Context(), q, "z", store.At(0), "z")
+		all := []<-chan result{start(t.Context(), q, "a", store.At(0), "1"), start(t.Context(), q, "a", store.At(1), "2"), start(t.Context(), q, "b", store.At(0), "3")}
 		close(gate)
 		<-first
 		for _, ch := range all {
@@ -370,11 +372,11 @@ func TestALostWriteHasAnUnknownOutcome(t *testing.T) {
 			return nil
 		}
 		q := table.queue()
-		if r := <-start(t.Context(), q, "a", 0, "1"); !errors.Is(r.err, store.ErrOutcomeUnknown) || !errors.Is(r.err, errLost) {
+		if r := <-start(t.Context(), q, "a", store.At(0), "1"); !errors.Is(r.err, store.ErrOutcomeUnknown) || !errors.Is(r.err, errLost) {
 			t.Errorf("got %+v", r)
 		}
-		mustStore(t, <-start(t.Context(), q, "a", 0, "1"), 1) // it was stored
-		mustStore(t, <-start(t.Context(), q, "a", 1, "2"), 2)
+		mustStore(t, <-start(t.Context(), q, "a", store.At(0), "1"), 1) // it was stored
+		mustStore(t, <-start(t.Context(), q, "a", store.At(1), "2"), 2)
 	})
 }
 
@@ -383,9 +385,9 @@ func TestTheEndOfAContext(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			table, gate := firstWaits()
 			q := table.queue()
-			first := start(t.Context(), q, "a", 0, "1")
+			first := start(t.Context(), q, "a", store.At(0), "1")
 			ctx, cancel := context.WithCancel(t.Context())
-			left := []<-chan result{start(ctx, q, "b", 0, "1"), start(ctx, q, "a", 1, "2")}
+			left := []<-chan result{start(ctx, q, "b", store.At(0), "1"), start(ctx, q, "a", store.At(1), "2")}
 			cancel()
 			for _, ch := range left {
 				if r := <-ch; r.err != context.Canceled {
@@ -411,11 +413,11 @@ func TestTheEndOfAContext(t *testing.T) {
 					return nil
 				}
 				q := table.queue()
-				first := start(t.Context(), q, "z", 0, "z")
+				first := start(t.Context(), q, "z", store.At(0), "z")
 				ctx, cancel := context.WithCancel(t.Context())
-				own := start(ctx, q, "a", 0, "1")
+				own := start(ctx, q, "a", store.At(0), "1")
 				if fellow {
-					start(t.Context(), q, "b", 0, "1")
+					start(t.Context(), q, "b", store.At(0), "1")
 				}
 				<-first
 				synctest.Wait()
@@ -431,9 +433,9 @@ func TestTheEndOfAContext(t *testing.T) {
 				q := table.queue()
 				ctx, cancel := context.WithCancel(t.Context())
 				defer cancel()
-				own := start(ctx, q, "a", 0, "1")
+				own := start(ctx, q, "a", store.At(0), "1")
 				if fellow {
-					start(t.Context(), q, "b", 0, "1")
+					start(t.Context(), q, "b", store.At(0), "1")
 				}
 				cancel()
 				began := time.Now()
@@ -453,13 +455,13 @@ func TestASecondWriteStartsWhenItIsFull(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		table, gate := firstWaits()
 		q := table.queue()
-		first := start(t.Context(), q, "a", 0, "1")
+		first := start(t.Context(), q, "a", store.At(0), "1")
 		var few []<-chan result
 		for i := range 3 {
-			few = append(few, start(t.Context(), q, fmt.Sprint("few ", i), 0, "1"))
+			few = append(few, start(t.Context(), q, fmt.Sprint("few ", i), store.At(0), "1"))
 		}
 		table.mustWrite(t, []string{"a 1"})
-		few = append(few, start(t.Context(), q, "few 3", 0, "1"))
+		few = append(few, start(t.Context(), q, "few 3", store.At(0), "1"))
 		for _, ch := range few {
 			mustStore(t, <-ch, 1)
 		}
@@ -480,10 +482,10 @@ func TestWritesThatHangHoldNobodyUp(t *testing.T) {
 			return nil
 		}
 		q := table.queue()
-		dead := []<-chan result{start(t.Context(), q, "dead 1", 0, "1"), start(t.Context(), q, "dead 2", 0, "1")}
+		dead := []<-chan result{start(t.Context(), q, "dead 1", store.At(0), "1"), start(t.Context(), q, "dead 2", store.At(0), "1")}
 		time.Sleep(time.Second)
 		for i := range 20 {
-			mustStore(t, <-start(t.Context(), q, fmt.Sprint("free ", i), 0, "1"), 1)
+			mustStore(t, <-start(t.Context(), q, fmt.Sprint("free ", i), store.At(0), "1"), 1)
 		}
 		for _, ch := range dead {
 			if r := <-ch; !errors.Is(r.err, store.ErrOutcomeUnknown) {
@@ -509,8 +511,8 @@ func TestGroupsAreChosenWhenTheTurnHasCome(t *testing.T) {
 		}
 		turn <- struct{}{}
 		ctx, cancel := context.WithCancel(t.Context())
-		gone := start(ctx, q, "a", 0, "x")
-		left := []<-chan result{start(t.Context(), q, "a", 0, "1"), start(t.Context(), q, "b", 0, "1")}
+		gone := start(ctx, q, "a", store.At(0), "x")
+		left := []<-chan result{start(t.Context(), q, "a", store.At(0), "1"), start(t.Context(), q, "b", store.At(0), "1")}
 		cancel()
 		if r := <-gone; r.err != context.Canceled {
 			t.Errorf("got %+v", r)
@@ -528,15 +530,15 @@ func TestAnAppendMayBeLargerThanTheLimits(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		table, gate := firstWaits()
 		q := table.queue()
-		first := start(t.Context(), q, "z", 0, "z")
+		first := start(t.Context(), q, "z", store.At(0), "z")
 		large := store.Event{ID: "large", Data: make([]byte, 5000)}
 		sent := make(chan result, 1)
 		go func() {
-			version, err := q.Append(t.Context(), stream("a"), 0, []store.Event{large})
+			version, err := q.Append(t.Context(), stream("a"), store.At(0), []store.Event{large})
 			sent <- result{version, err}
 		}()
 		synctest.Wait()
-		small := start(t.Context(), q, "b", 0, "1")
+		small := start(t.Context(), q, "b", store.At(0), "1")
 		close(gate)
 		<-first
 		mustStore(t, <-sent, 1)
@@ -585,7 +587,12 @@ func TestRandomCallers(t *testing.T) {
 					for i := range 30 {
 						id, ids := fmt.Sprint(draw(4)), []string{fmt.Sprint(caller, " ", i, " a"), fmt.Sprint(caller, " ", i, " b")}[:1+draw(2)]
 						table.mu.Lock()
-						expected := store.Expected(max(0, len(table.streams[stream(id)])-draw(2)))
+						have := table.streams[stream(id)]
+						have = have[:max(0, len(have)-draw(2))]
+						expected := store.At(int64(len(have)))
+						if n := len(have); n > 0 && draw(2) == 0 {
+							expected = store.After(expected.Version, have[n-1])
+						}
 						table.mu.Unlock()
 						if draw(3) == 0 {
 							expected = store.Any
@@ -644,7 +651,7 @@ func TestACallerThatHasGoneOwnsItsEvents(t *testing.T) {
 			return nil
 		}
 		q := table.queue()
-		start(t.Context(), q, "z", 0, "z")
+		start(t.Context(), q, "z", store.At(0), "z")
 		gone := make([]chan error, 3)
 		ctx, cancel := context.WithCancel(t.Context())
 		events := make([][]store.Event, len(gone))
@@ -684,7 +691,7 @@ func TestAnErrorSaysHowTheContextEnded(t *testing.T) {
 		defer close(gate)
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
-		if r := <-start(ctx, table.queue(), "a", 0, "1"); !errors.Is(r.err, context.DeadlineExceeded) || !errors.Is(r.err, store.ErrOutcomeUnknown) {
+		if r := <-start(ctx, table.queue(), "a", store.At(0), "1"); !errors.Is(r.err, context.DeadlineExceeded) || !errors.Is(r.err, store.ErrOutcomeUnknown) {
 			t.Errorf("got %+v", r)
 		}
 	})

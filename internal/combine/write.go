@@ -139,7 +139,7 @@ func (q *Queue) settleGroup(g *Group, err error) {
 		l.lose(g, version)
 		l.pause = 0
 	case len(g.appends) == 1:
-		g.appends[0].settle(0, &store.ConflictError{Stream: g.Stream, Expected: g.Expected, Actual: g.found})
+		g.appends[0].settle(0, g.conflict())
 	default: // the first has lost, or was written before
 		l.separate(g)
 	}

@@ -18,11 +18,14 @@ func (s *Store) Append(ctx context.Context, stream store.Stream, expected store.
 	defer unlock()
 
 	version := int64(len(s.streams[stream]))
-	if expected != store.Any && int64(expected) != version {
-		if s.repeats(stream, int64(expected), events) {
-			return int64(expected) + int64(len(events)), nil
+	if expected != store.Any && expected.Version != version {
+		if s.repeats(stream, expected.Version, events) {
+			return expected.Version + int64(len(events)), nil
 		}
 		return 0, &store.ConflictError{Stream: stream, Expected: expected, Actual: version}
+	}
+	if expected.EventID != "" && s.log[s.streams[stream][version-1]].ID != expected.EventID {
+		return 0, &store.ConflictError{Stream: stream, Expected: expected, Actual: version, Forked: true}
 	}
 	for _, e := range events {
 		version++

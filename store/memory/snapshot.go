@@ -12,11 +12,6 @@ type snapshotKey struct {
 	schema int
 }
 
-type snapshot struct {
-	store.Snapshot
-	eventID string // of the event at Version
-}
-
 // ReadSnapshot implements [store.Snapshots].
 func (s *Store) ReadSnapshot(ctx context.Context, stream store.Stream, schema int, limit int) (store.Snapshot, []store.Message, error) {
 	if err := stream.Check(); err != nil {
@@ -43,13 +38,12 @@ func (s *Store) WriteSnapshot(ctx context.Context, snap store.Snapshot) error {
 	}
 	defer unlock()
 	key := snapshotKey{snap.Stream, snap.Schema}
-	eventID := s.eventID(snap.Stream, snap.Version)
-	if eventID != "" && s.snapshot(key).Version < snap.Version {
+	if s.has(snap) && s.snapshot(key).Version < snap.Version {
 		snap.Data = bytes.Clone(snap.Data)
 		if !snap.Latest.IsZero() {
 			snap.Latest = cutTime(snap.Latest)
 		}
-		s.snapshots[key] = snapshot{snap, eventID}
+		s.snapshots[key] = snap
 	}
 	return nil
 }
@@ -58,18 +52,15 @@ func (s *Store) WriteSnapshot(ctx context.Context, snap store.Snapshot) error {
 // held.
 func (s *Store) snapshot(key snapshotKey) store.Snapshot {
 	snap := s.snapshots[key]
-	if snap.Version == 0 || snap.eventID != s.eventID(key.stream, snap.Version) {
+	if snap.Version == 0 || !s.has(snap) {
 		return store.Snapshot{Stream: key.stream, Schema: key.schema}
 	}
-	return snap.Snapshot
+	return snap
 }
 
-// eventID returns the id of the event at a version, empty when there is none.
-// It is called with mu held.
-func (s *Store) eventID(stream store.Stream, version int64) string {
-	places := window(s.streams[stream], version-1, 1)
-	if len(places) == 0 {
-		return ""
-	}
-	return s.log[places[0]].ID
+// has reports whether the stream of a snapshot has its event at its version. It is
+// called with mu held.
+func (s *Store) has(snap store.Snapshot) bool {
+	places := window(s.streams[snap.Stream], snap.Version-1, 1)
+	return len(places) > 0 && s.log[places[0]].ID == snap.EventID
 }

@@ -37,7 +37,7 @@ type Store struct {
 	streams   map[store.Stream][]int // version v is at log[streams[s][v-1]]
 	published []bool                 // parallel to log
 	head      int                    // every message before log[head] is published
-	snapshots map[snapshotKey]snapshot
+	snapshots map[snapshotKey]store.Snapshot
 	marks     map[string]map[store.Stream]mark // by consumer
 	inbox     inbox
 	appended  chan struct{}
@@ -55,7 +55,7 @@ func New() *Store {
 	return &Store{
 		writer:    make(chan struct{}, 1),
 		streams:   make(map[store.Stream][]int),
-		snapshots: make(map[snapshotKey]snapshot),
+		snapshots: make(map[snapshotKey]store.Snapshot),
 		marks:     make(map[string]map[store.Stream]mark),
 		inbox:     newInbox(),
 		appended:  make(chan struct{}),

@@ -160,7 +160,7 @@ func answer(g *combine.Group, found *int64) {
 
 // oneArgs returns the statement for events of one stream, with its arguments.
 func (s *Store) oneArgs(wait bool, g *combine.Group) (query string, args []any, err error) {
-	args = []any{int32(logLock), s.schemaKey, wait, g.Stream.Category, g.Stream.ID, int64(g.Expected)}
+	args = []any{int32(logLock), s.schemaKey, wait, g.Stream.Category, g.Stream.ID, g.Expected.Version}
 	if len(g.Events) == 1 {
 		e := &g.Events[0]
 		fields, err := fieldsJSON(e)
@@ -187,7 +187,7 @@ func (s *Store) manyArgs(groups []*combine.Group) ([]any, error) {
 		c                     = newColumns(n)
 	)
 	for i, g := range groups {
-		categories[i], streamIDs[i], expected[i] = g.Stream.Category, g.Stream.ID, int64(g.Expected)
+		categories[i], streamIDs[i], expected[i] = g.Stream.Category, g.Stream.ID, g.Expected.Version
 		sizes[i], firsts[i], lasts[i] = int32(len(g.Events)), g.Events[0].ID, g.Events[len(g.Events)-1].ID
 		for j := range g.Events {
 			streams, places = append(streams, int32(i+1)), append(places, int32(j+1))

@@ -21,7 +21,7 @@ func TestAppend(t *testing.T) {
 		pool := widePool(t)
 		s := openStore(t, pool)
 		appendTo(t, s, "p-1", 1)
-		for _, expected := range []store.Expected{store.NoStream, 2, 8} {
+		for _, expected := range []store.Expected{store.NoStream, store.At(2), store.At(8)} {
 			_, err := s.Append(t.Context(), stream, expected, events(5))
 			mustConflict(t, err, expected, 1)
 		}
@@ -31,14 +31,14 @@ func TestAppend(t *testing.T) {
 		for range 5 { // as 5 processes
 			another, sent := watched(t, pool)
 			go func() {
-				_, err := another.Append(t.Context(), stream, 1, events(5))
+				_, err := another.Append(t.Context(), stream, store.At(1), events(5))
 				lost <- err
 			}()
 			sent.await(2)
 		}
 		commit(t, winner)
 		for range 5 {
-			mustConflict(t, <-lost, 1, 2)
+			mustConflict(t, <-lost, store.At(1), 2)
 		}
 		appendTo(t, s, "p-1", 1)
 		page, err := s.ReadAll(t.Context(), 0, 10)
@@ -169,7 +169,7 @@ func TestAppend(t *testing.T) {
 func appendEach(t *testing.T, s *postgres.Store, n int) {
 	var version int64
 	for n > 0 {
-		v, err := s.Append(t.Context(), stream, store.Expected(version), events(1))
+		v, err := s.Append(t.Context(), stream, store.At(version), events(1))
 		var conflict *store.ConflictError
 		switch {
 		case err == nil:

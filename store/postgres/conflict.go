@@ -44,7 +44,7 @@ func isRace(err error) bool {
 // before the append.
 func (s *Store) lost(ctx context.Context, db querier, g *combine.Group, err error) error {
 	actual, reading := s.version(ctx, db, g.Stream)
-	if reading == nil && db != querier(s.pool) && actual <= max(0, int64(g.Expected)) {
+	if reading == nil && db != querier(s.pool) && actual <= max(0, g.Expected.Version) {
 		// A transaction above read committed does not see who was faster.
 		actual = max(actual, s.versionOutside(ctx, g.Stream))
 	}

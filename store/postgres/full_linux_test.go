@@ -62,7 +62,7 @@ func TestAFullDisk(t *testing.T) {
 		for i := range batch {
 			batch[i].Data = make([]byte, 64<<10)
 		}
-		got, err := s.Append(t.Context(), stream, store.Expected(version), batch)
+		got, err := s.Append(t.Context(), stream, store.At(version), batch)
 		if err == nil {
 			version = got
 			continue
@@ -81,7 +81,7 @@ func TestAFullDisk(t *testing.T) {
 	}
 	var err error
 	for began := time.Now(); time.Since(began) < time.Minute; time.Sleep(10 * time.Millisecond) {
-		if _, err = s.Append(t.Context(), stream, store.Expected(version), failed); err == nil {
+		if _, err = s.Append(t.Context(), stream, store.At(version), failed); err == nil {
 			break
 		}
 	}

@@ -73,7 +73,7 @@ func TestALockTimeoutIsNoConflict(t *testing.T) {
 	appendTo(t, s, "a", 1)
 	index := begin(t, pool)
 	execTx(t, index, "LOCK TABLE event_store IN SHARE MODE")
-	_, err = s.Append(t.Context(), streamOf("a"), 1, events(1))
+	_, err = s.Append(t.Context(), streamOf("a"), store.At(1), events(1))
 	if err == nil || errors.Is(err, store.ErrConflict) || errors.Is(err, store.ErrOutcomeUnknown) || !s.IsTransient(err) {
 		t.Errorf("got error %v", err)
 	}

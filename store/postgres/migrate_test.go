@@ -332,12 +332,12 @@ func everyCall(t testing.TB, s *postgres.Store, pool *pgxpool.Pool) {
 	if version != 3 {
 		t.Errorf("version %d", version)
 	}
-	_, err = s.Append(t.Context(), stream, 7, batch)
+	_, err = s.Append(t.Context(), stream, store.At(7), batch)
 	if !errors.Is(err, store.ErrConflict) {
 		t.Errorf("got error %v, want a conflict", err)
 	}
 	tx := begin(t, pool)
-	_, err = s.WithTx(tx).Append(t.Context(), stream, 3, batch)
+	_, err = s.WithTx(tx).Append(t.Context(), stream, store.At(3), batch)
 	must(err)
 	must(tx.Commit(t.Context()))
 	log, err := s.ReadAll(t.Context(), 0, 10)
@@ -363,7 +363,7 @@ func everyCall(t testing.TB, s *postgres.Store, pool *pgxpool.Pool) {
 	}
 	_, err = s.History(t.Context())
 	must(err)
-	must(s.WriteSnapshot(t.Context(), store.Snapshot{Stream: stream, Schema: 1, Version: 2, ContentType: "c", Data: []byte{0, 1}}))
+	must(s.WriteSnapshot(t.Context(), store.Snapshot{Stream: stream, Schema: 1, Version: 2, EventID: eventID(t, s, 2), ContentType: "c", Data: []byte{0, 1}}))
 	snap, tail, err := s.ReadSnapshot(t.Context(), stream, 1, 10)
 	must(err)
 	if snap.Version != 2 || len(tail) != 4 {

@@ -37,21 +37,21 @@ func TestARepeatedAppend(t *testing.T) {
 			t.Fatalf("version %d, error %v, want version %d", version, err, want)
 		}
 	}
-	mustAppend(s, 0, one, 1)
-	mustAppend(s, 0, one, 1)
-	mustAppend(s, 1, three, 4)
-	mustAppend(s, 1, three, 4)
-	mustAppend(s, 0, one, 1)
+	mustAppend(s, store.At(0), one, 1)
+	mustAppend(s, store.At(0), one, 1)
+	mustAppend(s, store.At(1), three, 4)
+	mustAppend(s, store.At(1), three, 4)
+	mustAppend(s, store.At(0), one, 1)
 	inTx(t, s, func(_ context.Context, tx pgx.Tx) error {
-		mustAppend(s.WithTx(tx), 1, three, 4)
-		mustAppend(s.WithTx(tx), 4, named("5"), 5)
-		mustAppend(s.WithTx(tx), 4, named("5"), 5)
+		mustAppend(s.WithTx(tx), store.At(1), three, 4)
+		mustAppend(s.WithTx(tx), store.At(4), named("5"), 5)
+		mustAppend(s.WithTx(tx), store.At(4), named("5"), 5)
 		return nil
 	})
 	for _, c := range []struct {
 		expected store.Expected
 		ids      []string
-	}{{0, []string{"2"}}, {1, []string{"2", "x", "y"}}, {1, []string{"x", "3", "4"}}, {3, []string{"4", "5", "6"}}} {
+	}{{store.At(0), []string{"2"}}, {store.At(1), []string{"2", "x", "y"}}, {store.At(1), []string{"x", "3", "4"}}, {store.At(3), []string{"4", "5", "6"}}} {
 		_, err := s.Append(t.Context(), stream, c.expected, named(c.ids...))
 		mustConflict(t, err, c.expected, 5)
 	}

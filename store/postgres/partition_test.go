@@ -102,7 +102,7 @@ func TestPartition(t *testing.T) {
 				}
 			}
 		}
-		if _, err := s.Append(t.Context(), streamOf("a"), store.Expected(8), events(1)); err != nil {
+		if _, err := s.Append(t.Context(), streamOf("a"), store.At(8), events(1)); err != nil {
 			t.Error(err)
 		}
 	})

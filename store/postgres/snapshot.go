@@ -15,13 +15,13 @@ import (
 // stream.
 const readSnapshotSQL = `
 WITH snapshot AS MATERIALIZED (
-	SELECT s.version, s.content_type, s.state AS data, coalesce(s.latest, 'epoch') AS latest
+	SELECT s.version, s.event_id, s.content_type, s.state AS data, coalesce(s.latest, 'epoch') AS latest
 	FROM {schema}.snapshots AS s
 	WHERE s.category = $1 AND s.stream_id = $2 AND s.schema = $3 AND s.event_id = (
 		SELECT e.event_id FROM {schema}.event_store AS e
 		WHERE e.category = s.category AND e.stream_id = s.stream_id AND e.version = s.version)
 )
-SELECT 0::bigint AS position, $1::text, $2::text, version, '', '', content_type, data, latest, '', '', '', NULL::jsonb, NULL::integer
+SELECT 0::bigint AS position, $1::text, $2::text, version, event_id, '', content_type, data, latest, '', '', '', NULL::jsonb, NULL::integer
 FROM snapshot
 UNION ALL (
 	SELECT ` + eventColumns + ` FROM {schema}.event_store
@@ -51,7 +51,7 @@ func (s *Store) readSnapshot(ctx context.Context, db querier, stream store.Strea
 	}
 	snap := store.Snapshot{Stream: stream, Schema: schema}
 	if len(messages) > 0 && messages[0].Position == 0 {
-		snap.Version, snap.ContentType, snap.Data = messages[0].Version, messages[0].ContentType, messages[0].Data
+		snap.Version, snap.EventID, snap.ContentType, snap.Data = messages[0].Version, messages[0].ID, messages[0].ContentType, messages[0].Data
 		snap.Latest = latestOf(messages[0].Time)
 		messages = messages[1:]
 	}
@@ -60,8 +60,8 @@ func (s *Store) readSnapshot(ctx context.Context, db querier, stream store.Strea
 
 const writeSnapshotSQL = `
 INSERT INTO {schema}.snapshots AS s (category, stream_id, schema, version, event_id, content_type, state, latest)
-SELECT category, stream_id, $3::bigint, version, event_id, $5::text, $6::bytea, $7::timestamptz FROM {schema}.event_store
-WHERE category = $1 AND stream_id = $2 AND version = $4
+SELECT category, stream_id, $3::bigint, version, event_id, $6::text, $7::bytea, $8::timestamptz FROM {schema}.event_store
+WHERE category = $1 AND stream_id = $2 AND version = $4 AND event_id = $5
 ON CONFLICT (category, stream_id, schema) DO UPDATE
 SET version = excluded.version, event_id = excluded.event_id, content_type = excluded.content_type, state = excluded.state, latest = excluded.latest
 WHERE s.version < excluded.version OR NOT EXISTS (
@@ -99,7 +99,7 @@ func snapshotArgs(snap store.Snapshot) []any {
 	if !snap.Latest.IsZero() {
 		latest = timestamp(snap.Latest)
 	}
-	return []any{snap.Stream.Category, snap.Stream.ID, int64(snap.Schema), snap.Version, snap.ContentType, bytea(snap.Data), latest}
+	return []any{snap.Stream.Category, snap.Stream.ID, int64(snap.Schema), snap.Version, snap.EventID, snap.ContentType, bytea(snap.Data), latest}
 }
 
 func latestOf(t time.Time) time.Time {

@@ -66,7 +66,7 @@ func TestRoundTrips(t *testing.T) {
 	pool := count.pool(t, pgtest.Pool(t))
 	s := openStore(t, pool)
 	appendTo(t, s, "p-1", 9)
-	if err := s.WriteSnapshot(t.Context(), store.Snapshot{Stream: stream, Schema: 1, Version: 5, ContentType: "c"}); err != nil {
+	if err := s.WriteSnapshot(t.Context(), store.Snapshot{Stream: stream, Schema: 1, Version: 5, EventID: eventID(t, s, 5), ContentType: "c"}); err != nil {
 		t.Fatal(err)
 	}
 	moving := claim
@@ -88,8 +88,8 @@ func TestRoundTrips(t *testing.T) {
 			return err
 		}},
 		{"a conflict", 1, func(ctx context.Context) error {
-			_, err := s.Append(ctx, streamOf("1"), 1<<40, events(1))
-			mustConflict(t, err, 1<<40, err.(*store.ConflictError).Actual)
+			_, err := s.Append(ctx, streamOf("1"), store.At(1<<40), events(1))
+			mustConflict(t, err, store.At(1<<40), err.(*store.ConflictError).Actual)
 			return nil
 		}},
 		{"a read of a stream", 1, func(ctx context.Context) error {

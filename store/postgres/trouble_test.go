@@ -163,7 +163,7 @@ func TestAServerThatHasNoRoom(t *testing.T) {
 		}
 		set("off")
 		for err = errors.New("not told"); err != nil; {
-			_, err = s.Append(t.Context(), readOnly, store.Expected(len(page)), events(1))
+			_, err = s.Append(t.Context(), readOnly, store.At(int64(len(page))), events(1))
 		}
 	})
 }

@@ -38,7 +38,7 @@ func TestWithTx(t *testing.T) {
 		if v, err := in.Append(t.Context(), stream, store.NoStream, events(2)); err != nil || v != 2 {
 			t.Fatalf("version %d, error %v", v, err)
 		}
-		if v, err := in.Append(t.Context(), stream, 2, events(111)); err != nil || v != 113 {
+		if v, err := in.Append(t.Context(), stream, store.At(2), events(111)); err != nil || v != 113 {
 			t.Fatalf("version %d, error %v", v, err)
 		}
 		if got, err := in.Read(t.Context(), stream, 0, 200); err != nil || len(got) != 113 {
@@ -86,8 +86,8 @@ func TestWithTx(t *testing.T) {
 			s, pool := setup(t)
 			tx := beginAt(t, pool)
 			in := s.WithTx(tx)
-			_, err := in.Append(t.Context(), stream, 7, events(1))
-			mustConflict(t, err, 7, 0)
+			_, err := in.Append(t.Context(), stream, store.At(7), events(1))
+			mustConflict(t, err, store.At(7), 0)
 			if _, err := in.Append(t.Context(), stream, store.Any, nil); !errors.Is(err, store.ErrInvalid) {
 				t.Fatalf("got error %v, want a refusal", err)
 			}
@@ -172,7 +172,7 @@ func TestWithTx(t *testing.T) {
 		holder, waiter := begin(t, pool), begin(t, pool)
 		appendTo(t, s.WithTx(holder), "p-1", 1)
 		execTx(t, waiter, "SET LOCAL lock_timeout = '10ms'")
-		_, err := s.WithTx(waiter).Append(t.Context(), stream, 0, events(1))
+		_, err := s.WithTx(waiter).Append(t.Context(), stream, store.At(0), events(1))
 		if err == nil || errors.Is(err, store.ErrConflict) || !s.IsTransient(err) {
 			t.Errorf("got error %v", err)
 		}
@@ -192,7 +192,7 @@ func TestWithTx(t *testing.T) {
 		tx := begin(t, pool)
 		bound := s.WithTx(tx)
 		appendTo(t, bound, "p-1", 2)
-		snap := store.Snapshot{Stream: stream, Schema: 1, Version: 5, ContentType: "c", Data: []byte("state")}
+		snap := store.Snapshot{Stream: stream, Schema: 1, Version: 5, EventID: eventID(t, bound, 5), ContentType: "c", Data: []byte("state")}
 		if err := bound.WriteSnapshot(t.Context(), snap); err != nil {
 			t.Fatal(err)
 		}
@@ -234,6 +234,6 @@ func mustConflict(t testing.TB, err error, expected store.Expected, actual int64
 	t.Helper()
 	var conflict *store.ConflictError
 	if !errors.As(err, &conflict) || conflict.Expected != expected || conflict.Actual != actual {
-		t.Fatalf("got error %v, want a conflict: expected %d, have %d", err, expected, actual)
+		t.Fatalf("got error %v, want a conflict: expected %d, have %d", err, expected.Version, actual)
 	}
 }

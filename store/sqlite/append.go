@@ -76,22 +76,26 @@ func (s *Store) writeGroups(ctx context.Context, groups []*combine.Group) error 
 // appendTo checks and writes groups in tx, which holds the write lock, and returns
 // the number of events written. After an error nothing counts.
 func (s *Store) appendTo(ctx context.Context, tx *sql.Tx, groups []*combine.Group) (int, error) {
-	versions, err := s.versions(ctx, tx, groups)
+	lasts, err := s.lasts(ctx, tx, groups)
 	if err != nil {
 		return 0, fmt.Errorf("read versions: %w", err)
 	}
 	var values []any
 	for i, g := range groups {
-		version := versions[i]
-		if g.Expected != store.Any && int64(g.Expected) != version {
+		version := lasts[i].Version
+		if g.Expected != store.Any && g.Expected.Version != version {
 			repeated, err := s.repeats(ctx, tx, g, version)
 			if err != nil {
 				return 0, err
 			}
 			if repeated {
-				version = int64(g.Expected)
+				version = g.Expected.Version
 			}
 			g.Found(version)
+			continue
+		}
+		if g.Expected.EventID != "" && g.Expected.EventID != lasts[i].EventID {
+			g.Forked()
 			continue
 		}
 		g.Found(version)
@@ -116,10 +120,10 @@ WHERE category = ? AND stream_id = ? AND (version = ? AND event_id = ? OR versio
 // from the expected version on.
 func (s *Store) repeats(ctx context.Context, tx *sql.Tx, g *combine.Group, version int64) (bool, error) {
 	n := len(g.Events)
-	if version-int64(n) < int64(g.Expected) {
+	if version-int64(n) < g.Expected.Version {
 		return false, nil
 	}
-	first, last := int64(g.Expected)+1, int64(g.Expected)+int64(n)
+	first, last := g.Expected.Version+1, g.Expected.Version+int64(n)
 	found := 0
 	err := tx.StmtContext(ctx, s.statements.repeats).QueryRowContext(ctx, g.Stream.Category, g.Stream.ID,
 		first, g.Events[0].ID, last, g.Events[n-1].ID).Scan(&found)
@@ -129,31 +133,33 @@ func (s *Store) repeats(ctx context.Context, tx *sql.Tx, g *combine.Group, versi
 	return found == min(n, 2), nil
 }
 
-const versionsSQL = `
-SELECT s.key, (SELECT max(version) FROM event_store WHERE category = s.value ->> 0 AND stream_id = s.value ->> 1)
-FROM json_each(?) AS s`
+const lastsSQL = `
+SELECT s.key, e.version, e.event_id
+FROM json_each(?) AS s CROSS JOIN event_store AS e
+WHERE e.position = (
+	SELECT position FROM event_store WHERE category = s.value ->> 0 AND stream_id = s.value ->> 1 ORDER BY version DESC LIMIT 1)`
 
-// versions returns the current versions of the groups' streams.
-func (s *Store) versions(ctx context.Context, tx *sql.Tx, groups []*combine.Group) ([]int64, error) {
+// lasts returns the versions and ids of the last events of the groups' streams.
+func (s *Store) lasts(ctx context.Context, tx *sql.Tx, groups []*combine.Group) ([]store.Expected, error) {
 	streams := make([]store.Stream, len(groups))
 	for i, g := range groups {
 		streams[i] = g.Stream
 	}
-	rows, err := tx.StmtContext(ctx, s.statements.versions).QueryContext(ctx, streamsJSON(streams))
+	rows, err := tx.StmtContext(ctx, s.statements.lasts).QueryContext(ctx, streamsJSON(streams))
 	if err != nil {
 		return nil, err
 	}
 	defer rows.Close()
-	versions := make([]int64, len(groups))
+	lasts := make([]store.Expected, len(groups))
 	for rows.Next() {
 		var i int
-		var version sql.NullInt64
-		if err := rows.Scan(&i, &version); err != nil {
+		var last store.Expected
+		if err := rows.Scan(&i, &last.Version, &last.EventID); err != nil {
 			return nil, err
 		}
-		versions[i] = version.Int64
+		lasts[i] = last
 	}
-	return versions, rows.Err()
+	return lasts, rows.Err()
 }
 
 // streamsJSON returns [["category","id"],...]. Checked streams are valid UTF-8,

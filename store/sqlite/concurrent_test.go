@@ -53,7 +53,7 @@ func TestTwoStores(t *testing.T) {
 func appendEach(t *testing.T, s *sqlite.Store, n int) {
 	var version int64
 	for n > 0 {
-		v, err := s.Append(t.Context(), stream, store.Expected(version), events(1))
+		v, err := s.Append(t.Context(), stream, store.At(version), events(1))
 		var conflict *store.ConflictError
 		switch {
 		case err == nil:
@@ -81,7 +81,7 @@ func TestInTx(t *testing.T) {
 				"Readmit":       readmitting,
 				"Refuse":        s.Refuse(ctx, 1, "e", 0),
 				"MarkPublished": s.MarkPublished(ctx, []int64{1}, nil),
-				"WriteSnapshot": s.WriteSnapshot(ctx, store.Snapshot{Stream: stream, Version: 1, ContentType: "c"}),
+				"WriteSnapshot": s.WriteSnapshot(ctx, store.Snapshot{Stream: stream, Version: 1, EventID: "e", ContentType: "c"}),
 				"InTx":          s.InTx(ctx, func(context.Context, *sql.Tx) error { return nil }),
 			} {
 				if err == nil || !strings.Contains(err.Error(), "WithTx(tx)") {
@@ -111,7 +111,7 @@ func TestInTx(t *testing.T) {
 			t.Fatal(err)
 		}
 		err := s.InTx(t.Context(), func(ctx context.Context, tx *sql.Tx) error {
-			if _, err := s.WithTx(tx).Append(ctx, stream, 2, events(1)); err != nil {
+			if _, err := s.WithTx(tx).Append(ctx, stream, store.At(2), events(1)); err != nil {
 				return err
 			}
 			messages, err := s.Read(ctx, stream, 0, 10)

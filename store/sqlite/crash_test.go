@@ -164,6 +164,16 @@ func TestCrashChild(t *testing.T) {
 
 var made atomic.Int64 // events, for their ids
 
+// eventID returns the id of the event of stream at a version.
+func eventID(t testing.TB, r store.Reader, version int64) string {
+	t.Helper()
+	page, err := r.Read(t.Context(), stream, version-1, 1)
+	if err != nil || len(page) != 1 {
+		t.Fatalf("read version %d: %d messages, error %v", version, len(page), err)
+	}
+	return page[0].ID
+}
+
 func events(n int) []store.Event {
 	all := make([]store.Event, n)
 	for i := range all {

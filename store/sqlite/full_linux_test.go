@@ -51,7 +51,7 @@ func TestAFullFileSystem(t *testing.T) {
 			return all
 		}
 		for failures := 0; failures < 3; {
-			got, err := s.Append(t.Context(), stream, store.Expected(version), batch())
+			got, err := s.Append(t.Context(), stream, store.At(version), batch())
 			if err == nil {
 				version = got
 				continue
@@ -67,7 +67,7 @@ func TestAFullFileSystem(t *testing.T) {
 		if err := os.Remove(ballast); err != nil {
 			t.Fatal(err)
 		}
-		if got, err := s.Append(t.Context(), stream, store.Expected(version), batch()); err != nil || got != version+10 {
+		if got, err := s.Append(t.Context(), stream, store.At(version), batch()); err != nil || got != version+10 {
 			t.Errorf("with room again: version %d, error %v, want %d", got, err, version+10)
 		}
 		var check string

@@ -13,16 +13,16 @@ import (
 // its events, 0 when that is not known.
 const readSnapshotSQL = `
 WITH snapshot AS MATERIALIZED (
-	SELECT version, s.content_type, s.state AS data, coalesce(s.latest, 0) AS latest
+	SELECT version, event_id, s.content_type, s.state AS data, coalesce(s.latest, 0) AS latest
 	FROM snapshots AS s CROSS JOIN event_store USING (category, stream_id, version, event_id)
 	WHERE category = ?1 AND stream_id = ?2 AND schema = ?3
 )
-SELECT 0 AS position, ?1, ?2, version, '', '', content_type, data, latest, '', '', '', NULL, NULL FROM snapshot
+SELECT 0 AS position, version, event_id, '', content_type, data, latest, '', '', '', NULL, NULL FROM snapshot
 UNION ALL
 SELECT * FROM (
-	SELECT ` + eventColumns + ` FROM event_store
+	SELECT ` + streamColumns + ` FROM event_store
 	WHERE category = ?1 AND stream_id = ?2 AND version > coalesce((SELECT version FROM snapshot), 0)
-	ORDER BY version LIMIT ?4
+	ORDER BY version LIMIT ?4 + 0
 )`
 
 // ReadSnapshot implements [store.Snapshots], in one statement.
@@ -44,13 +44,13 @@ func (s *Store) readSnapshot(ctx context.Context, statement *sql.Stmt, stream st
 	if err != nil {
 		return store.Snapshot{}, nil, fmt.Errorf("read snapshot of %s: %w", stream, s.damaged(err))
 	}
-	messages, err := scanMessages(rows)
+	messages, err := scanStream(rows, stream).page()
 	if err != nil {
 		return store.Snapshot{}, nil, fmt.Errorf("read snapshot of %s: %w", stream, s.damaged(err))
 	}
 	snap := store.Snapshot{Stream: stream, Schema: schema}
 	if i := slices.IndexFunc(messages, func(m store.Message) bool { return m.Position == 0 }); i >= 0 {
-		snap.Version, snap.ContentType, snap.Data = messages[i].Version, messages[i].ContentType, messages[i].Data
+		snap.Version, snap.EventID, snap.ContentType, snap.Data = messages[i].Version, messages[i].ID, messages[i].ContentType, messages[i].Data
 		if latest := messages[i].Time; latest.UnixMicro() != 0 {
 			snap.Latest = latest
 		}
@@ -61,8 +61,8 @@ func (s *Store) readSnapshot(ctx context.Context, statement *sql.Stmt, stream st
 
 const writeSnapshotSQL = `
 INSERT INTO snapshots (category, stream_id, schema, version, event_id, content_type, state, latest)
-SELECT category, stream_id, ?3, version, event_id, ?5, ?6, ?7 FROM event_store
-WHERE category = ?1 AND stream_id = ?2 AND version = ?4
+SELECT category, stream_id, ?3, version, event_id, ?6, ?7, ?8 FROM event_store
+WHERE category = ?1 AND stream_id = ?2 AND version = ?4 AND event_id = ?5
 ON CONFLICT (category, stream_id, schema) DO UPDATE
 SET version = excluded.version, event_id = excluded.event_id, content_type = excluded.content_type, state = excluded.state, latest = excluded.latest
 WHERE version < excluded.version OR NOT EXISTS (
@@ -96,7 +96,7 @@ func (s *Store) writeSnapshot(ctx context.Context, tx *sql.Tx, snap store.Snapsh
 		latest = snap.Latest.UnixMicro()
 	}
 	_, err := tx.StmtContext(ctx, s.statements.writeSnapshot).ExecContext(ctx,
-		snap.Stream.Category, snap.Stream.ID, snap.Schema, snap.Version, snap.ContentType, blob(snap.Data), latest)
+		snap.Stream.Category, snap.Stream.ID, snap.Schema, snap.Version, snap.EventID, snap.ContentType, blob(snap.Data), latest)
 	if err != nil {
 		return fmt.Errorf("write snapshot of %s: %w", snap.Stream, err)
 	}

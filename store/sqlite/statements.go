@@ -9,7 +9,7 @@ import (
 // statements are those of the hot paths, prepared once for each connection that
 // uses them. They live as long as the database does.
 type statements struct {
-	lock, versions, enqueue      *sql.Stmt
+	lock, lasts, enqueue         *sql.Stmt
 	repeats                      *sql.Stmt
 	insert                       [len(insertSizes)]*sql.Stmt
 	read, readAll, readSnapshot  *sql.Stmt
@@ -29,7 +29,7 @@ type statements struct {
 
 func (s *statements) prepare(ctx context.Context, db *sql.DB) error {
 	all := map[**sql.Stmt]string{
-		&s.lock: lockSQL, &s.versions: versionsSQL, &s.repeats: repeatsSQL, &s.enqueue: enqueueSQL,
+		&s.lock: lockSQL, &s.lasts: lastsSQL, &s.repeats: repeatsSQL, &s.enqueue: enqueueSQL,
 		&s.read: readSQL, &s.readAll: readAllSQL, &s.readStretch: readStretchSQL, &s.readSnapshot: readSnapshotSQL,
 		&s.unpublished: unpublishedSQL, &s.last: lastSQL, &s.dequeue: dequeueSQL, &s.keep: keepSQL, &s.writeSnapshot: writeSnapshotSQL,
 		&s.marks: marksSQL, &s.setMarks: setMarksSQL, &s.enqueueMessage: enqueueMessageSQL, &s.remember: rememberSQL,

@@ -151,7 +151,7 @@ func TestInTxAfterTheEndOfItsContext(t *testing.T) {
 		}
 		for range 100 {
 			ctx, cancel := context.WithTimeout(t.Context(), time.Duration(rand.IntN(200))*time.Microsecond)
-			_ = s.WriteSnapshot(ctx, store.Snapshot{Stream: stream, Version: 1, ContentType: "c"})
+			_ = s.WriteSnapshot(ctx, store.Snapshot{Stream: stream, Version: 1, EventID: "e", ContentType: "c"})
 			cancel()
 			if err := s.MarkPublished(t.Context(), []int64{7}, nil); err != nil {
 				t.Fatalf("the next write: %v", err)

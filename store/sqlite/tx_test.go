@@ -51,7 +51,7 @@ func TestWithTx(t *testing.T) {
 		if v, err := in.Append(t.Context(), stream, store.NoStream, events(2)); err != nil || v != 2 {
 			t.Fatalf("version %d, error %v", v, err)
 		}
-		if v, err := in.Append(t.Context(), stream, 2, events(111)); err != nil || v != 113 {
+		if v, err := in.Append(t.Context(), stream, store.At(2), events(111)); err != nil || v != 113 {
 			t.Fatalf("version %d, error %v", v, err)
 		}
 		if got, err := in.Read(t.Context(), stream, 0, 200); err != nil || len(got) != 113 {
@@ -82,7 +82,7 @@ func TestWithTx(t *testing.T) {
 		tx := begin(t, db)
 		in := s.WithTx(tx)
 		var conflict *store.ConflictError
-		if _, err := in.Append(t.Context(), stream, 7, events(1)); !errors.As(err, &conflict) || conflict.Actual != 0 {
+		if _, err := in.Append(t.Context(), stream, store.At(7), events(1)); !errors.As(err, &conflict) || conflict.Actual != 0 {
 			t.Fatalf("got error %v, want a conflict", err)
 		}
 		if _, err := in.Append(t.Context(), stream, store.Any, nil); !errors.Is(err, store.ErrInvalid) {
@@ -229,7 +229,7 @@ func TestSnapshotsInATransaction(t *testing.T) {
 	if _, err := bound.Append(t.Context(), stream, store.NoStream, events(5)); err != nil {
 		t.Fatal(err)
 	}
-	snap := store.Snapshot{Stream: stream, Schema: 1, Version: 5, ContentType: "c", Data: []byte("state")}
+	snap := store.Snapshot{Stream: stream, Schema: 1, Version: 5, EventID: eventID(t, bound, 5), ContentType: "c", Data: []byte("state")}
 	if err := bound.WriteSnapshot(t.Context(), snap); err != nil {
 		t.Fatal(err)
 	}

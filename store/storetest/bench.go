@@ -45,7 +45,7 @@ func benchStore[Tx any](b *testing.B, open func(testing.TB) Backend[Tx]) {
 		batch := payloads(1)
 		b.ReportAllocs()
 		for b.Loop() {
-			if _, err := backend.Append(b.Context(), product, 9, batch); err == nil {
+			if _, err := backend.Append(b.Context(), product, store.At(9), batch); err == nil {
 				b.Fatal("a stale append is accepted")
 			}
 		}
@@ -133,7 +133,13 @@ func benchSnapshots[Tx any](b *testing.B, open func(testing.TB) Backend[Tx]) {
 	b.Run("load a stream of 10000 by its snapshot", func(b *testing.B) {
 		backend := mustOpen(b, open)
 		fill(b, backend, product, 10_000)
-		mustWriteSnapshot(b, backend, snapshot(product, 1, 9_990))
+		at, err := backend.Read(b.Context(), product, 9_989, 1)
+		if err != nil || len(at) != 1 {
+			b.Fatalf("read version 9,990: %d messages, error %v", len(at), err)
+		}
+		snap := snapshot(product, 1, 9_990)
+		snap.EventID = at[0].ID
+		mustWriteSnapshot(b, backend, snap)
 		rate(b, 10_000, func() error {
 			_, _, err := backend.ReadSnapshot(b.Context(), product, 1, 500)
 			return err
@@ -184,7 +190,7 @@ func benchAppend[Tx any](b *testing.B, backend subject[Tx], writers, n int) {
 				if i%100 == 0 {
 					s = store.Stream{Category: "product", ID: fmt.Sprintf("%d-%d", w, i)}
 				}
-				if _, err := backend.Append(b.Context(), s, store.Expected(i%100*n), batch); err != nil {
+				if _, err := backend.Append(b.Context(), s, store.At(int64(i%100*n)), batch); err != nil {
 					b.Errorf("append: %v", err)
 					return
 				}

@@ -31,7 +31,7 @@ func contextClauses[Tx any]() []clause[Tx] {
 			if b.Consumers != nil {
 				equal(t, "requests", mustListRequests(t, b, ""), nil)
 			}
-			mustAppend(t, b, product, 1, event("the store is usable"))
+			mustAppend(t, b, product, store.At(1), event("the store is usable"))
 		}},
 		{"an append whose context ends at any moment is stored, or is not, or can be repeated", endsAtAnyMoment[Tx]},
 	}
@@ -56,10 +56,10 @@ func endsAtAnyMoment[Tx any](t *testing.T, b subject[Tx]) {
 				batch := events(fmt.Sprint(w, " ", i, " "), 2)
 				version := int64(len(stored[w]))
 				ctx, cancel := context.WithTimeout(t.Context(), longest*time.Duration(i)/appends)
-				got, err := b.Append(ctx, s, store.Expected(version), batch)
+				got, err := b.Append(ctx, s, store.At(version), batch)
 				cancel()
 				if errors.Is(err, store.ErrOutcomeUnknown) {
-					got, err = b.Append(t.Context(), s, store.Expected(version), batch)
+					got, err = b.Append(t.Context(), s, store.At(version), batch)
 				}
 				switch {
 				case err == nil && got == version+2:
@@ -81,7 +81,7 @@ func endsAtAnyMoment[Tx any](t *testing.T, b subject[Tx]) {
 // transaction.
 func calls[Tx any](b subject[Tx], ctx context.Context, position int64) map[string]func() error {
 	methods := map[string]func() error{
-		"Append": func() error { _, err := b.Append(ctx, product, 1, events("b", 2)); return err },
+		"Append": func() error { _, err := b.Append(ctx, product, store.At(1), events("b", 2)); return err },
 		"Read":   func() error { _, err := b.Read(ctx, product, 0, 1); return err },
 	}
 	if b.Log != nil {

@@ -12,7 +12,7 @@ func damageClauses[Tx any]() []clause[Tx] {
 		{"a damaged event is an error of every read that returns it, and of no other", func(t *testing.T, b subject[Tx]) {
 			mustAppend(t, b, product, store.NoStream, events("a", 5)...)
 			mustAppend(t, b, store.Stream{Category: "order", ID: "o-1"}, store.NoStream, events("b", 3)...)
-			mustAppend(t, b, product, 5, event("c"))
+			mustAppend(t, b, product, store.At(5), event("c"))
 			log := mustReadAll(t, b.Log)
 			b.Damage(t, log[2].Position)
 			damaged := func(what string, err error) {

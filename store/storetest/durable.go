@@ -48,9 +48,9 @@ func durableClauses[Tx any]() []clause[Tx] {
 				equal(t, "consumers", ledgerOf(t, b), consumers)
 				equal(t, "last request", idsOf(consumers.Requests)[0] < mustAdd(t, b, store.Request{Consumer: board, Action: store.Pause}), true)
 			}
-			_, err := b.Append(t.Context(), product, 2, events("late", 1))
-			mustConflict(t, err, product, 2, 3)
-			mustAppend(t, b, product, 3, event("next"))
+			_, err := b.Append(t.Context(), product, store.At(2), events("late", 1))
+			mustConflict(t, err, product, store.At(2), 3)
+			mustAppend(t, b, product, store.At(3), event("next"))
 			ascending(t, log[4].Position, mustRead(t, b, product)[3:])
 		}},
 	}

@@ -39,6 +39,8 @@ var faults = []fault{
 		with(func(s *memory.Store) store.Store { return impatient{s} })},
 	{"a version ahead of the stream is accepted", "no expected version opens a hole or writes a version twice",
 		with(func(s *memory.Store) store.Store { return atLeast{s} })},
+	{"the event before an append is not compared", "an append that names the event before it is stored behind no other one",
+		with(func(s *memory.Store) store.Store { return byVersion{s} })},
 	{"the database's own error comes out", "a conflict tells the stream, the expected and the actual version",
 		with(func(s *memory.Store) store.Store { return rawError{s} })},
 	{"a repetition is refused", "an append that is repeated is stored once",
@@ -131,6 +133,8 @@ var faults = []fault{
 
 	{"a snapshot keeps the first time that it had", "a snapshot keeps the latest time of its events in UTC, cut to the microsecond, and zero where it is not known",
 		with(func(s *memory.Store) store.Store { return &firstTime{Store: s} })},
+	{"a snapshot takes the event that it finds at its version", "a snapshot of another event than the stream has at its version is not stored",
+		with(func(s *memory.Store) store.Store { return adopter{s} })},
 	{"a snapshot goes back", "a snapshot only moves forward",
 		with(func(s *memory.Store) store.Store { return &lastSnapshot{Store: s} })},
 	{"a snapshot of events that are not there is kept", "a snapshot of a version that the stream does not have is not stored",

@@ -23,7 +23,7 @@ type doNothing struct{ *memory.Store }
 func (s doNothing) Append(ctx context.Context, stream store.Stream, expected store.Expected, events []store.Event) (int64, error) {
 	version, err := s.Store.Append(ctx, stream, expected, events)
 	if errors.Is(err, store.ErrConflict) {
-		return int64(expected) + int64(len(events)), nil
+		return expected.Version + int64(len(events)), nil
 	}
 	return version, err
 }
@@ -37,7 +37,7 @@ func (s checkThenAct) Append(ctx context.Context, stream store.Stream, expected 
 		return 0, err
 	}
 	runtime.Gosched() // gives others the time in which the race is lost
-	if actual := int64(len(current)); expected != store.Any && int64(expected) != actual {
+	if actual := int64(len(current)); expected != store.Any && expected.Version != actual {
 		return 0, &store.ConflictError{Stream: stream, Expected: expected, Actual: actual}
 	}
 	return s.Store.Append(ctx, stream, store.Any, events)
@@ -53,7 +53,7 @@ func (s impatient) Append(ctx context.Context, stream store.Stream, expected sto
 			return 0, err
 		}
 		runtime.Gosched() // gives others the time in which the race is lost
-		expected = store.Expected(len(current))
+		expected = store.At(int64(len(current)))
 	}
 	return s.Store.Append(ctx, stream, expected, events)
 }
@@ -64,10 +64,18 @@ type atLeast struct{ *memory.Store }
 
 func (s atLeast) Append(ctx context.Context, stream store.Stream, expected store.Expected, events []store.Event) (int64, error) {
 	version, err := s.Store.Append(ctx, stream, expected, events)
-	if conflict := (*store.ConflictError)(nil); errors.As(err, &conflict) && int64(expected) > conflict.Actual {
+	if conflict := (*store.ConflictError)(nil); errors.As(err, &conflict) && expected.Version > conflict.Actual {
 		return s.Store.Append(ctx, stream, store.Any, events)
 	}
 	return version, err
+}
+
+// byVersion takes a version for the identity of an event.
+type byVersion struct{ *memory.Store }
+
+func (s byVersion) Append(ctx context.Context, stream store.Stream, expected store.Expected, events []store.Event) (int64, error) {
+	expected.EventID = ""
+	return s.Store.Append(ctx, stream, expected, events)
 }
 
 type rawError struct{ *memory.Store }
@@ -84,7 +92,7 @@ type repeater struct{ *memory.Store }
 
 func (s repeater) Append(ctx context.Context, stream store.Stream, expected store.Expected, events []store.Event) (int64, error) {
 	have, err := s.Read(ctx, stream, 0, 1000)
-	if err == nil && expected != store.Any && int(expected) < len(have) {
+	if err == nil && expected != store.Any && int(expected.Version) < len(have) {
 		return 0, &store.ConflictError{Stream: stream, Expected: expected, Actual: int64(len(have))}
 	}
 	return s.Store.Append(ctx, stream, expected, events)
@@ -95,8 +103,8 @@ type byFirst struct{ *memory.Store }
 func (s byFirst) Append(ctx context.Context, stream store.Stream, expected store.Expected, events []store.Event) (int64, error) {
 	version, err := s.Store.Append(ctx, stream, expected, events)
 	if errors.Is(err, store.ErrConflict) {
-		if at, _ := s.Read(ctx, stream, int64(expected), 1); len(at) == 1 && at[0].ID == events[0].ID {
-			return int64(expected) + int64(len(events)), nil
+		if at, _ := s.Read(ctx, stream, expected.Version, 1); len(at) == 1 && at[0].ID == events[0].ID {
+			return expected.Version + int64(len(events)), nil
 		}
 	}
 	return version, err

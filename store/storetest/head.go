@@ -50,8 +50,8 @@ func headClauses[Tx any]() []clause[Tx] {
 				log := mustReadAll(t, b.Log)
 				equal(t, "head", mustSettle(t, b), headOf(log[len(log)-1]))
 			}
-			_, err := b.Append(t.Context(), product, 3, events("lost", 1))
-			mustConflict(t, err, product, 3, 0)
+			_, err := b.Append(t.Context(), product, store.At(3), events("lost", 1))
+			mustConflict(t, err, product, store.At(3), 0)
 			log := mustReadAll(t, b.Log)
 			equal(t, "head after a refused append", mustSettle(t, b), headOf(log[len(log)-1]))
 		}},

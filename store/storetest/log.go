@@ -13,7 +13,7 @@ func logClauses[Tx any]() []clause[Tx] {
 		{"the whole log has every stream's events in ascending positions", func(t *testing.T, b subject[Tx]) {
 			mustAppend(t, b, product, store.NoStream, events("a", 2)...)
 			mustAppend(t, b, other, store.NoStream, events("b", 1)...)
-			mustAppend(t, b, product, 2, events("c", 1)...)
+			mustAppend(t, b, product, store.At(2), events("c", 1)...)
 			got := mustReadAll(t, b.Log)
 			equalMessages(t, "log", got, []store.Message{
 				stored(product, 1, event("a-1")), stored(product, 2, event("a-2")),

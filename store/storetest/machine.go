@@ -22,7 +22,7 @@ func testModel[Tx any](t *testing.T, open func(t testing.TB) Backend[Tx]) {
 		defer scope.end()
 		m := &machine[Tx]{t: t, b: mustOpen(scope, open), model: model{
 			refusals: make(map[int64]int), waiting: make(map[int64]bool),
-			snapshots: make(map[snapshotKey]keptSnapshot), values: make(map[string]string),
+			snapshots: make(map[snapshotKey]store.Snapshot), values: make(map[string]string),
 		}}
 		rt.Repeat(m.operations())
 	})
@@ -98,7 +98,7 @@ func (m *machine[Tx]) events(t *rapid.T) []store.Event {
 func (m *machine[Tx]) append(t *rapid.T) {
 	s, batch := m.stream(t), m.events(t)
 	version := m.model.version(s)
-	expected := rapid.SampledFrom([]store.Expected{store.Any, store.Expected(version)}).Draw(t, "expected")
+	expected := rapid.SampledFrom([]store.Expected{store.Any, store.At(version), store.After(version, m.model.eventID(s, version))}).Draw(t, "expected")
 	equal(t, "version", mustAppend(t, m.b, s, expected, batch...), version+int64(len(batch)))
 	stored, err := m.b.Read(t.Context(), s, version, len(batch))
 	if err != nil {
@@ -117,7 +117,10 @@ func (m *machine[Tx]) append(t *rapid.T) {
 func (m *machine[Tx]) appendStale(t *rapid.T) {
 	s, batch := m.stream(t), m.events(t)
 	version := m.model.version(s)
-	expected := store.Expected(rapid.Int64Range(0, version+4).Filter(func(v int64) bool { return v != version }).Draw(t, "expected"))
+	expected := store.At(rapid.Int64Range(0, version+4).Filter(func(v int64) bool { return v != version }).Draw(t, "expected"))
+	if version > 0 && rapid.Bool().Draw(t, "forked") {
+		expected = store.After(version, "id-stray")
+	}
 	_, err := m.b.Append(t.Context(), s, expected, batch)
 	mustConflict(t, err, s, expected, version)
 }
@@ -189,12 +192,16 @@ func (m *machine[Tx]) rewind(t *rapid.T) {
 	m.model.rewind(after)
 }
 
-// snapshot also takes versions that the stream does not have.
+// snapshot also takes versions and events that the stream does not have.
 func (m *machine[Tx]) snapshot(t *rapid.T) {
 	m.n++
 	s := m.stream(t)
 	version := rapid.Int64Range(1, m.model.version(s)+2).Draw(t, "version")
 	snap := snapshot(s, rapid.IntRange(1, 2).Draw(t, "schema"), version)
+	snap.EventID = "id-stray"
+	if id := m.model.eventID(s, version); id != "" && rapid.IntRange(0, 3).Draw(t, "event") > 0 {
+		snap.EventID = id
+	}
 	snap.Data = fmt.Appendf(snap.Data, "%d", m.n)
 	mustWriteSnapshot(t, m.b, snap)
 	m.model.writeSnapshot(snap)

@@ -15,7 +15,7 @@ type model struct {
 	published []bool         // parallel to log
 	refusals  map[int64]int  // attempts of refused messages, by position
 	waiting   map[int64]bool // positions of those that were not readmitted
-	snapshots map[snapshotKey]keptSnapshot
+	snapshots map[snapshotKey]store.Snapshot
 	inbox     inboxModel
 	values    map[string]string // the handler's own writes
 	consumers consumerModel
@@ -24,12 +24,6 @@ type model struct {
 type snapshotKey struct {
 	stream store.Stream
 	schema int
-}
-
-// keptSnapshot is a snapshot and the event it was taken at.
-type keptSnapshot struct {
-	store.Snapshot
-	eventID string
 }
 
 // inboxModel is the part that transactions change.
@@ -101,16 +95,16 @@ func (m *model) rewind(after int64) {
 // snapshot returns the snapshot, or one of version 0.
 func (m *model) snapshot(s store.Stream, schema int) store.Snapshot {
 	kept := m.snapshots[snapshotKey{s, schema}]
-	if kept.Version == 0 || kept.eventID != m.eventID(s, kept.Version) {
+	if kept.Version == 0 || kept.EventID != m.eventID(s, kept.Version) {
 		return store.Snapshot{Stream: s, Schema: schema}
 	}
-	return kept.Snapshot
+	return kept
 }
 
 func (m *model) writeSnapshot(snap store.Snapshot) {
 	eventID := m.eventID(snap.Stream, snap.Version)
-	if eventID != "" && snap.Version > m.snapshot(snap.Stream, snap.Schema).Version {
-		m.snapshots[snapshotKey{snap.Stream, snap.Schema}] = keptSnapshot{snap, eventID}
+	if eventID == snap.EventID && snap.Version > m.snapshot(snap.Stream, snap.Schema).Version {
+		m.snapshots[snapshotKey{snap.Stream, snap.Schema}] = snap
 	}
 }
 

@@ -107,14 +107,16 @@ func markOf[Tx any](t tester, b subject[Tx], consumer string, s store.Stream) in
 	return marksOf(t, b, consumer, s)[0].Version
 }
 
-// mustConflict checks that err is the one error for a lost race.
+// mustConflict checks that err is the one error for a lost race, or for a stream at
+// the expected version with another event.
 func mustConflict(t tester, err error, s store.Stream, expected store.Expected, actual int64) {
 	t.Helper()
 	var conflict *store.ConflictError
 	if !errors.As(err, &conflict) || !errors.Is(err, store.ErrConflict) {
 		t.Fatalf("got error %v, want a *store.ConflictError", err)
 	}
-	equal(t, "conflict", *conflict, store.ConflictError{Stream: s, Expected: expected, Actual: actual})
+	equal(t, "conflict", *conflict, store.ConflictError{Stream: s, Expected: expected, Actual: actual,
+		Forked: expected.EventID != "" && expected.Version == actual})
 }
 
 func mustBe(t tester, what string, err, want error) {

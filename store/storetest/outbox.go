@@ -16,7 +16,7 @@ func outboxClauses[Tx any]() []clause[Tx] {
 		{"the outbox has exactly one row for each event, in the order of positions", func(t *testing.T, b subject[Tx]) {
 			mustAppend(t, b, product, store.NoStream, events("a", 3)...)
 			mustAppend(t, b, other, store.NoStream, events("b", 2)...)
-			mustAppend(t, b, product, 3, events("c", 1)...)
+			mustAppend(t, b, product, store.At(3), events("c", 1)...)
 			equal(t, "outbox", mustUnpublished(t, b), mustReadInOrder(t, b, product, other))
 		}},
 		{"a page of the outbox ends at the limit", func(t *testing.T, b subject[Tx]) {
@@ -41,7 +41,7 @@ func outboxClauses[Tx any]() []clause[Tx] {
 			mustPublish(t, b, -1, 0, log[2].Position+1, math.MaxInt64, math.MinInt64)
 			mustPublish(t, b)
 			equal(t, "outbox", mustUnpublished(t, b), log[1:])
-			mustAppend(t, b, product, 3, event("new"))
+			mustAppend(t, b, product, store.At(3), event("new"))
 			equal(t, "messages in the outbox", len(mustUnpublished(t, b)), 3)
 		}},
 		{"a page of the outbox begins after a position, and the next one where it ends", func(t *testing.T, b subject[Tx]) {
@@ -71,13 +71,13 @@ func outboxClauses[Tx any]() []clause[Tx] {
 			if err != nil || len(page) > 0 || next < log[5].Position {
 				t.Fatalf("%d messages, next %d, error %v, want next to be %d", len(page), next, err, log[5].Position)
 			}
-			mustAppend(t, b, product, 6, event("new"))
+			mustAppend(t, b, product, store.At(6), event("new"))
 			equal(t, "page", messagesOf(mustLook(t, b, next, all)), mustRead(t, b, product)[6:])
 		}},
 		{"a message of the outbox has the id of the event before in its stream", func(t *testing.T, b subject[Tx]) {
 			mustAppend(t, b, product, store.NoStream, events("a", 2)...)
 			mustAppend(t, b, other, store.NoStream, events("b", 2)...)
-			mustAppend(t, b, product, 2, event("c"))
+			mustAppend(t, b, product, store.At(2), event("c"))
 			log := mustRead(t, b, product)
 			mustPublish(t, b, log[0].Position, log[1].Position)
 			page := mustLook(t, b, 0, all)

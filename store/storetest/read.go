@@ -18,7 +18,7 @@ func readClauses[Tx any]() []clause[Tx] {
 			batch := events("e", n)
 			mustAppend(t, b, other, store.NoStream, events("noise", 2)...)
 			mustAppend(t, b, product, store.NoStream, batch...)
-			mustAppend(t, b, other, 2, events("noise", 2)...)
+			mustAppend(t, b, other, store.At(2), events("noise", 2)...)
 			for after := range n + 2 {
 				for limit := range n + 3 {
 					got, err := b.Read(t.Context(), product, int64(after), limit)
@@ -53,7 +53,7 @@ func readClauses[Tx any]() []clause[Tx] {
 		}},
 		{"a read sees every append that has returned", func(t *testing.T, b subject[Tx]) {
 			for i := range int64(50) {
-				mustAppend(t, b, product, store.Expected(i), event("x"))
+				mustAppend(t, b, product, store.At(i), event("x"))
 				got, err := b.Read(t.Context(), product, i, 10)
 				if err != nil || len(got) != 1 {
 					t.Fatalf("after append %d: %d messages, error %v", i+1, len(got), err)

@@ -41,7 +41,7 @@ func refusedClauses[Tx any]() []clause[Tx] {
 			log, others := mustRead(t, b, product), mustRead(t, b, other)
 			mustRefuse(t, b, log[1].Position, "too large", time.Hour)
 			equal(t, "outbox", mustUnpublished(t, b), slices.Concat(log[:1], others))
-			mustAppend(t, b, product, 4, event("later"))
+			mustAppend(t, b, product, store.At(4), event("later"))
 			equal(t, "outbox", mustUnpublished(t, b), slices.Concat(log[:1], others))
 			equal(t, "page", messagesOf(mustLook(t, b, others[0].Position, all)), others[1:])
 			mustPublish(t, b, log[1].Position)

@@ -10,9 +10,10 @@ import (
 	"github.com/eventus-go/eventus/store"
 )
 
+// snapshot returns a snapshot of a stream that has the events "a".
 func snapshot(s store.Stream, schema int, version int64) store.Snapshot {
 	return store.Snapshot{
-		Stream: s, Schema: schema, Version: version,
+		Stream: s, Schema: schema, Version: version, EventID: fmt.Sprintf("id-a-%d", version),
 		ContentType: "application/json", Data: fmt.Appendf(nil, `{"schema":%d,"version":%d}`, schema, version),
 	}
 }
@@ -96,10 +97,23 @@ func snapshotClauses[Tx any]() []clause[Tx] {
 			equal(t, "messages", len(tail), 3)
 			mustWriteSnapshot(t, b, snapshot(product, 1, 2))
 			mustWriteSnapshot(t, b, snapshot(product, 1, 4))
-			mustAppend(t, b, product, 3, events("b", 3)...)
+			mustAppend(t, b, product, store.At(3), events("b", 3)...)
 			snap, tail = mustReadSnapshot(t, b, product, 1, all)
 			equal(t, "snapshot", snap, snapshot(product, 1, 2))
 			equal(t, "messages", len(tail), 4)
+		}},
+		{"a snapshot of another event than the stream has at its version is not stored", func(t *testing.T, b subject[Tx]) {
+			mustAppend(t, b, product, store.NoStream, events("a", 3)...)
+			stray := snapshot(product, 1, 3)
+			stray.EventID = "id-b-3"
+			mustWriteSnapshot(t, b, stray)
+			snap, tail := mustReadSnapshot(t, b, product, 1, all)
+			equal(t, "version", snap.Version, 0)
+			equal(t, "messages", len(tail), 3)
+			mustWriteSnapshot(t, b, snapshot(product, 1, 2))
+			mustWriteSnapshot(t, b, stray)
+			snap, _ = mustReadSnapshot(t, b, product, 1, all)
+			equal(t, "snapshot", snap, snapshot(product, 1, 2))
 		}},
 		{"of concurrent snapshots the newest stays", func(t *testing.T, b subject[Tx]) {
 			mustAppend(t, b, product, store.NoStream, events("a", 4)...)
@@ -135,7 +149,7 @@ func snapshotClauses[Tx any]() []clause[Tx] {
 		{"ids that differ in a byte have different snapshots", func(t *testing.T, b subject[Tx]) {
 			of := func(id string) store.Snapshot {
 				snap := snapshot(store.Stream{Category: "product", ID: id}, 1, 1)
-				snap.Data = []byte(id)
+				snap.EventID, snap.Data = "id-a", []byte(id)
 				return snap
 			}
 			for _, id := range ids {
@@ -163,10 +177,12 @@ func snapshotClauses[Tx any]() []clause[Tx] {
 		{"what Snapshot.Check refuses is refused", func(t *testing.T, b subject[Tx]) {
 			noType := snapshot(product, 1, 1)
 			noType.ContentType = ""
+			noEvent := snapshot(product, 1, 1)
+			noEvent.EventID = ""
 			large := snapshot(product, 1, 1)
 			large.Data = make([]byte, store.MaxSnapshot+1)
 			for _, snap := range []store.Snapshot{
-				snapshot(store.Stream{}, 1, 1), snapshot(product, 1, 0), snapshot(product, 1, -1), noType, large,
+				snapshot(store.Stream{}, 1, 1), snapshot(product, 1, 0), snapshot(product, 1, -1), noType, noEvent, large,
 			} {
 				mustInvalid(t, b.WriteSnapshot(t.Context(), snap))
 			}
@@ -215,9 +231,11 @@ func oneView[Tx any](t *testing.T, b subject[Tx]) {
 		})
 	}
 	for i := int64(0); i < appends || met.Load() < appends && !t.Failed(); i++ {
-		mustAppend(t, b, product, store.Expected(i), event("x"))
+		mustAppend(t, b, product, store.At(i), event("x"))
 		if i >= 2 && i%3 != 0 {
-			mustWriteSnapshot(t, b, snapshot(product, 1, i-1))
+			snap := snapshot(product, 1, i-1)
+			snap.EventID = "id-x"
+			mustWriteSnapshot(t, b, snap)
 		}
 	}
 	close(done)

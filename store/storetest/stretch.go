@@ -105,7 +105,7 @@ func stretchEnds[Tx any](t *testing.T, b subject[Tx]) {
 
 func longStretch[Tx any](t *testing.T, b subject[Tx]) {
 	mustAppend(t, b, product, store.NoStream, events("e", store.MaxStretch)...)
-	mustAppend(t, b, product, store.MaxStretch, events("f", 3)...)
+	mustAppend(t, b, product, store.At(store.MaxStretch), events("f", 3)...)
 	mustAppend(t, b, store.Stream{Category: "order", ID: "o-1"}, store.NoStream, event("rare"))
 	log := mustReadAll(t, b.Log)
 	r := store.Range{Limit: 10, Categories: []string{"order"}}

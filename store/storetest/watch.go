@@ -18,14 +18,14 @@ func watchClauses[Tx any]() []clause[Tx] {
 				default:
 				}
 			}
-			mustAppend(t, b, product, 1, event("after"))
+			mustAppend(t, b, product, store.At(1), event("after"))
 			<-first
 			<-second
 		}},
 		{"a refused append wakes nobody", func(t *testing.T, b subject[Tx]) {
 			ch := b.Watch()
-			_, err := b.Append(t.Context(), product, 3, events("lost", 1))
-			mustConflict(t, err, product, 3, 0)
+			_, err := b.Append(t.Context(), product, store.At(3), events("lost", 1))
+			mustConflict(t, err, product, store.At(3), 0)
 			select {
 			case <-ch:
 				t.Fatal("closed by a conflict")
