@@ -72,26 +72,33 @@ func TestEventsCarryTheIDOfTheirCommand(t *testing.T) {
 
 // The window has a stated size, behind a snapshot and without one.
 func TestARepetitionIsRecognizedAmongTheLastEvents(t *testing.T) {
+	const window = 1000
 	for _, every := range []int{0, 400} {
-		t.Run(fmt.Sprint("a snapshot every ", every), func(t *testing.T) {
-			r := eventus.NewRepository(memory.New(), counters, eventus.WithSnapshotEvery(every))
-			once := eventus.CommandID("cmd")
-			if _, err := r.Update(t.Context(), "c", twice, once); err != nil {
-				t.Fatal(err)
-			}
-			for range 4 {
-				if _, err := r.Update(t.Context(), "c", func(c *counter) error {
-					for range 249 {
-						c.Record(added{By: 2})
-					}
-					return nil
-				}); err != nil {
+		for _, later := range []int{window - 2, window - 1, window} {
+			t.Run(fmt.Sprintf("a snapshot every %d, %d events later", every, later), func(t *testing.T) {
+				r := eventus.NewRepository(memory.New(), counters, eventus.WithSnapshotEvery(every))
+				once := eventus.CommandID("cmd")
+				if _, err := r.Update(t.Context(), "c", twice, once); err != nil {
 					t.Fatal(err)
 				}
-			}
-			version, err := versionOf(r.Update(t.Context(), "c", twice, once)) // 998 events came in between
-			mustLead(t, 2, version, err)
-		})
+				for left := later; left > 0; left -= 250 {
+					if _, err := r.Update(t.Context(), "c", func(c *counter) error {
+						for range min(left, 250) {
+							c.Record(added{By: 2})
+						}
+						return nil
+					}); err != nil {
+						t.Fatal(err)
+					}
+				}
+				version, err := versionOf(r.Update(t.Context(), "c", twice, once))
+				if later == window { // those of the command are before the last 1,000 events
+					mustLead(t, 2+window+2, version, err)
+					return
+				}
+				mustLead(t, 2, version, err)
+			})
+		}
 	}
 }
 

@@ -63,8 +63,8 @@ func newEventID() string { return uuid.Must(uuid.NewV7()).String() }
 // WithSnapshotEvery makes the repository store a snapshot of the state whenever a
 // save takes an aggregate past a multiple of n events, and load from it. The
 // default is 0: no snapshots. A load that had to replay n events or more, because
-// there was no usable snapshot, stores one too. The state must survive the
-// definition's codec: unexported fields do not.
+// there was no usable snapshot, stores one too, without waiting for it. The state
+// must survive the definition's codec: unexported fields do not.
 //
 // A snapshot is a cache. One that cannot be read means a replay, and one that
 // cannot be written is logged and fails no save.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync/atomic"
 	"time"
 
 	"github.com/eventus-go/eventus/store"
@@ -21,6 +22,7 @@ type Repository[A any] struct {
 	store     store.Store
 	snapshots store.Snapshots // nil when there are none
 	turns     turns
+	sparing   atomic.Bool // a load's snapshot is being written
 	options
 }
 

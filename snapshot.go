@@ -9,12 +9,9 @@ import (
 	"github.com/eventus-go/eventus/store"
 )
 
-// How long a save that has succeeded, and a load, wait for their snapshot. A load
-// must not wait for writers, of which SQLite has one at a time.
-const (
-	saveSnapshotTimeout = 5 * time.Second
-	loadSnapshotTimeout = 50 * time.Millisecond
-)
+// saveSnapshotTimeout bounds how long a snapshot may take to be written. A save that
+// has succeeded waits for it.
+const saveSnapshotTimeout = 5 * time.Second
 
 // loadSnapshot returns the aggregate from its snapshot and what came after, in
 // one round trip to the store where that is less than a page. ok is false when
@@ -65,11 +62,25 @@ func (r *Repository[A]) startAt(ctx context.Context, id string, wanted func(*sto
 }
 
 // spareNextLoad stores a snapshot after a load that replayed so much that there
-// should have been one.
+// should have been one. A goroutine of its own writes it, because a load must not
+// wait for writers, of which SQLite has one at a time. While one is being written,
+// other loads write none. In a transaction of the caller it is written at once.
 func (r *Repository[A]) spareNextLoad(ctx context.Context, c core, from int64) {
-	if r.snapshots != nil && c.version()-from >= r.snapshotEvery {
-		r.writeSnapshot(ctx, c, loadSnapshotTimeout)
+	if r.snapshots == nil || c.version()-from < r.snapshotEvery {
+		return
 	}
+	if _, bound := r.store.(store.Bound); bound {
+		r.writeSnapshot(ctx, c, saveSnapshotTimeout)
+		return
+	}
+	snap, err := c.snapshot() // before the caller changes the aggregate
+	if !r.sparing.CompareAndSwap(false, true) {
+		return
+	}
+	go func() {
+		defer r.sparing.Store(false)
+		r.putSnapshot(ctx, c.name(), snap, err, saveSnapshotTimeout)
+	}()
 }
 
 // snapshotDue reports whether a save took an aggregate past a multiple of
@@ -81,16 +92,21 @@ func (r *Repository[A]) snapshotDue(before, after int64) bool {
 // writeSnapshot stores a snapshot of what the store has, and returns it if that
 // works.
 func (r *Repository[A]) writeSnapshot(ctx context.Context, c core, timeout time.Duration) *store.Snapshot {
+	snap, err := c.snapshot()
+	return r.putSnapshot(ctx, c.name(), snap, err, timeout)
+}
+
+// putSnapshot stores a snapshot, unless it could not be made.
+func (r *Repository[A]) putSnapshot(ctx context.Context, stream store.Stream, snap store.Snapshot, err error, timeout time.Duration) *store.Snapshot {
 	// The events are stored: a request that ends now must not cost the snapshot.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), timeout)
 	defer cancel()
-	snap, err := c.snapshot()
 	if err == nil {
 		snap.Schema = r.snapshotSchema
 		err = r.snapshots.WriteSnapshot(ctx, snap)
 	}
 	if err != nil {
-		r.snapshotFailed("write", c.name(), err)
+		r.snapshotFailed("write", stream, err)
 		return nil
 	}
 	return &snap

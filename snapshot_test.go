@@ -3,7 +3,9 @@ package eventus_test
 import (
 	"context"
 	"errors"
+	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/eventus-go/eventus"
@@ -313,20 +315,46 @@ func TestALoadThatReplayedALotStoresASnapshot(t *testing.T) {
 		"because it could not be read": func(s *faulty) error { return writeUnusable(s) },
 	} {
 		t.Run(name, func(t *testing.T) {
-			s := &faulty{Store: memory.New()}
-			fill(t, s, "c", 25)
-			if err := prepare(s); err != nil {
-				t.Fatal(err)
-			}
-			r := eventus.NewRepository(s, counters, eventus.WithSnapshotEvery(10))
-			load(t, r, "c", 50, 25)
-			s.reads.Store(0)
-			load(t, r, "c", 50, 25)
-			if n := s.reads.Load(); n != 0 {
-				t.Errorf("%d messages replayed again", n)
-			}
+			synctest.Test(t, func(t *testing.T) {
+				s := &faulty{Store: memory.New()}
+				fill(t, s, "c", 25)
+				if err := prepare(s); err != nil {
+					t.Fatal(err)
+				}
+				r := eventus.NewRepository(s, counters, eventus.WithSnapshotEvery(10))
+				load(t, r, "c", 50, 25)
+				synctest.Wait()
+				s.reads.Store(0)
+				load(t, r, "c", 50, 25)
+				if n := s.reads.Load(); n != 0 {
+					t.Errorf("%d messages replayed again", n)
+				}
+			})
 		})
 	}
+}
+
+// A writer that takes long holds up no load. One snapshot is written at a time.
+func TestALoadDoesNotWaitForItsSnapshot(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var writes atomic.Int64
+		s := &faulty{Store: memory.New(), writeSnapshot: func() error {
+			writes.Add(1)
+			time.Sleep(time.Hour)
+			return nil
+		}}
+		fill(t, s, "c", 25)
+		r := eventus.NewRepository(s, counters, eventus.WithSnapshotEvery(10))
+		began := time.Now()
+		for range 3 {
+			load(t, r, "c", 50, 25)
+			synctest.Wait()
+		}
+		if waited := time.Since(began); waited > 0 || writes.Load() != 1 {
+			t.Errorf("loads waited for %v, and %d snapshots were begun", waited, writes.Load())
+		}
+		time.Sleep(2 * time.Hour) // until it is written
+	})
 }
 
 func TestARequestThatEndsDoesNotCostTheSnapshot(t *testing.T) {

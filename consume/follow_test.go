@@ -175,7 +175,11 @@ func TestASkippedMessageStaysOnRecord(t *testing.T) {
 }
 
 func TestPassingTroubleCountsNoAttempts(t *testing.T) {
-	for name, err := range map[string]error{"transient": consume.Transient(errNever), "conflict": fmt.Errorf("append: %w", store.ErrConflict)} {
+	for name, err := range map[string]error{
+		"transient":                        consume.Transient(errNever),
+		"conflict":                         fmt.Errorf("append: %w", store.ErrConflict),
+		"damage of what the handler reads": fmt.Errorf("load another aggregate: %w", &store.DamagedError{Err: errNever}),
+	} {
 		t.Run(name, func(t *testing.T) {
 			inBubble(t, func(b *bench) {
 				b.append("bad", 3)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"runtime"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -195,6 +196,56 @@ func TestTheNumberOfSegmentsChangesAtOnePlace(t *testing.T) {
 			for i := range 40 {
 				b.want(fmt.Sprint(i), total)
 			}
+		}
+	})
+}
+
+// held is a log with one read that waits, once it is armed.
+type held struct {
+	store.Log
+	armed   atomic.Bool
+	release chan struct{}
+}
+
+func (h *held) ReadStretch(ctx context.Context, r store.Range) (store.Stretch, error) {
+	if len(r.Categories) > 0 && h.armed.CompareAndSwap(true, false) {
+		<-h.release
+	}
+	return h.Log.ReadStretch(ctx, r)
+}
+
+// A segment that began to read before the segments were to meet can pass their
+// place. They meet at a later one, and nothing is left out or handled twice.
+func TestASegmentThatPassesTheMeetingPlaceIsMetLater(t *testing.T) {
+	inBubble(t, func(b *bench) {
+		log := &held{Log: b.store, release: make(chan struct{})}
+		cfg := b.config()
+		cfg.Segments = 2
+		b.run(consume.Follow("view", consume.Across(log, b.store), cfg, consume.On(bumps, b.model.handle)))
+		grow := func() {
+			for i := range 10 {
+				b.append(fmt.Sprint(i), 1)
+				b.appendTo(jumps, "not followed", 5)
+			}
+		}
+		grow()
+		pass(3 * time.Second)
+		log.armed.Store(true)
+		pass(time.Second)
+		grow()
+		pass(3 * time.Second) // one segment goes on, the other one reads
+		b.ask(store.Request{Action: store.SetSegments, Segments: 3})
+		pass(3 * time.Second)
+		place := b.consumer().MeetAt
+		grow()
+		close(log.release)
+		pass(30 * time.Second)
+		c := b.consumer()
+		if len(c.Segments) != 3 || place == 0 {
+			b.Errorf("the consumer is %+v; its segments were to meet at %d", c, place)
+		}
+		for i := range 10 {
+			b.want(fmt.Sprint(i), 3)
 		}
 	})
 }

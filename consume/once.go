@@ -132,9 +132,10 @@ func contain(f func() error) error {
 }
 
 // passing reports whether an error says nothing against the message. A lost race
-// is such an error: another writer was faster.
+// is such an error, because another writer was faster, and so is damage that the
+// handler has met in what it reads.
 func (o *Once[Tx, E]) passing(err error) bool {
-	return transient(err) || errors.Is(err, store.ErrConflict) || o.inbox.IsTransient(err)
+	return transient(err) || errors.Is(err, store.ErrConflict) || errors.Is(err, store.ErrDamaged) || o.inbox.IsTransient(err)
 }
 
 // call runs the handler and turns its panic into an error, so that one message

@@ -124,14 +124,10 @@ func (w *worker[Tx]) decode(m *store.Message, route *Route[Tx]) (it item[Tx], kn
 	return it, known || err != nil
 }
 
-// hides reports whether a position can be among those that the page has passed
-// without knowing their places.
-func (p *page[Tx]) hides(position int64, at store.Progress) bool {
-	return !p.whole && at.Position < position && position < p.last.Position
-}
-
 // upTo cuts the page after the event at a position. A segment that is there
-// already, or beyond, gets an empty page.
+// already, or beyond, gets an empty page. A page that was read before the segments
+// were to meet, and does not know the places in between, is not cut: the segment
+// passes the position, and the segments meet at a later one.
 func (p *page[Tx]) upTo(position int64, at store.Progress) {
 	if at.Position >= position {
 		p.items, p.last, p.end = nil, at, true

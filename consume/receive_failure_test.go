@@ -184,6 +184,7 @@ func TestPassingTroubleOfAReceiverCountsNoAttempts(t *testing.T) {
 		"the handler says so": consume.Transient(errors.New("the mail server is down")),
 		"a lost race":         fmt.Errorf("reserve: %w", &store.ConflictError{}),
 		"the database":        errDown,
+		"damage":              fmt.Errorf("read: %w", &store.DamagedError{Err: errors.New("a page")}),
 	} {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, consume.ReceiveConfig{}, func(t *testing.T, r *receipt) {

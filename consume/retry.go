@@ -12,8 +12,9 @@ import (
 type Retry struct {
 	// MaxAttempts is how many failures make a message poison. Attempts are kept
 	// in the database and outlive the process. Not counted: passing trouble with
-	// the database, a lost race ([store.ErrConflict]), and what the handler calls
-	// [Transient]. Default 10, which takes about a minute.
+	// the database, a lost race ([store.ErrConflict]), damage that the handler has
+	// met ([store.ErrDamaged]), and what the handler calls [Transient]. Default 10,
+	// which takes about a minute.
 	MaxAttempts int
 	// BaseDelay is the pause before the second attempt. It doubles for each
 	// further one. Default 100 ms.

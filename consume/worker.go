@@ -169,10 +169,6 @@ func (w *worker[Tx]) follow(ctx, work context.Context) error {
 		}
 		meetAt := w.meetAt.Load()
 		if meetAt != 0 {
-			if p.hides(meetAt, w.at) { // it was read before the segments were to meet
-				next = w.read(work, w.at)
-				continue
-			}
 			p.upTo(meetAt, w.at)
 		}
 		if !p.end {

@@ -115,9 +115,11 @@ func (w *worker[Tx]) faultOf(err error) fault {
 }
 
 // passing reports whether an error says nothing against a message: trouble with
-// the database, a lost race, or what the handler calls [Transient].
+// the database, a lost race, damage that a handler has met in what it reads, or what
+// the handler calls [Transient]. Damage lasts until it is repaired, but the message
+// is not to blame for it, and takes effect then without anybody's help.
 func (w *worker[Tx]) passing(err error) bool {
-	return transient(err) || errors.Is(err, store.ErrConflict) || w.db.IsTransient(err) || late(err)
+	return transient(err) || errors.Is(err, store.ErrConflict) || errors.Is(err, store.ErrDamaged) || w.db.IsTransient(err) || late(err)
 }
 
 // late reports whether a transaction has used up its time outside of a handler:

@@ -77,6 +77,13 @@ func Verify(m *Message, checksum int32) error {
 	return nil
 }
 
+// DamagedMetadata returns a [*DamagedError] for a message whose metadata cannot be
+// decoded.
+func DamagedMetadata(m *Message, err error) error {
+	return &DamagedError{Stream: m.Stream, Version: m.Version, Position: m.Position,
+		Err: fmt.Errorf("its metadata is no JSON object of texts: %w", err)}
+}
+
 // Damageable is implemented by stores that compare checksums.
 type Damageable interface {
 	// Damage returns what damage a read of this value has met since it was opened,

@@ -146,23 +146,6 @@ func TestAppend(t *testing.T) {
 		}
 		wg.Wait()
 	})
-	t.Run("10,000 events are appended at once, in order", func(t *testing.T) {
-		s := openStore(t, pgtest.Pool(t))
-		all := events(store.MaxEvents)
-		version, err := s.Append(t.Context(), stream, store.NoStream, all)
-		if err != nil || version != store.MaxEvents {
-			t.Fatalf("version %d, error %v", version, err)
-		}
-		got, err := s.ReadAll(t.Context(), 0, store.MaxEvents+1)
-		if err != nil || len(got) != store.MaxEvents {
-			t.Fatalf("%d messages, error %v", len(got), err)
-		}
-		for i, m := range got {
-			if m.Version != int64(i)+1 || m.ID != all[i].ID {
-				t.Fatalf("message %d is %s, version %d", i+1, m.ID, m.Version)
-			}
-		}
-	})
 	t.Run("who waits for a stream stops waiting when its context ends", func(t *testing.T) {
 		pool := widePool(t)
 		s, sent := watched(t, pool)

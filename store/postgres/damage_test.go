@@ -94,7 +94,8 @@ func TestWhichEventsAreCompared(t *testing.T) {
 		"data = 'y'": true, "version = version + 10": true, "time = time + interval '1 microsecond'": true, "type = 'u'": true,
 		"event_id = 'other'": true, "content_type = 'd'": true, "correlation_id = 'x'": true, "causation_id = 'x'": true, "actor = 'x'": true,
 		`metadata = '{"a": "b"}'`: true, "category = 'other'": true, "stream_id = 'other'": true,
-		"data = 'y', checksum = NULL": false,
+		"data = 'y', checksum = NULL":            false,
+		`metadata = '{"a": 1}', checksum = NULL`: true, "metadata = '[]', checksum = NULL": true,
 	} {
 		t.Run(set, func(t *testing.T) {
 			pool := pgtest.Pool(t)

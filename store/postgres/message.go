@@ -39,7 +39,7 @@ func scanMessage(rows pgx.Rows, m *store.Message, more ...any) error {
 	m.Time = m.Time.UTC()
 	if fields != nil {
 		if err := json.Unmarshal(fields, &m.Metadata.Fields); err != nil {
-			return fmt.Errorf("metadata at position %d: %w", m.Position, err)
+			return store.DamagedMetadata(m, err)
 		}
 	}
 	return nil

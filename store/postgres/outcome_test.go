@@ -155,13 +155,14 @@ func TestPassingTroubleIsKnown(t *testing.T) {
 			t.Errorf("got error %v", err)
 		}
 	})
-	t.Run("a standby", func(t *testing.T) {
+	t.Run("a standby, until it is promoted", func(t *testing.T) {
 		primary := pgtest.Start(t, pgtest.Options{})
 		config, err := pgxpool.ParseConfig(primary.URL())
 		if err != nil {
 			t.Fatal(err)
 		}
-		standby, err := pgxpool.ParseConfig(primary.Standby(t).URL())
+		next := primary.Standby(t)
+		standby, err := pgxpool.ParseConfig(next.URL())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -185,10 +186,16 @@ func TestPassingTroubleIsKnown(t *testing.T) {
 		if err == nil || !s.IsTransient(err) {
 			t.Errorf("InTx: got error %v", err)
 		}
-		_, err = s.Append(t.Context(), stream, store.Any, events(1))
-		if err == nil || !s.IsTransient(err) || errors.Is(err, store.ErrOutcomeUnknown) {
-			t.Errorf("Append: got error %v", err)
+		batch := events(1)
+		_, err = s.Append(t.Context(), stream, store.NoStream, batch)
+		mustRefuse(t, s, err)
+		if err := next.Promote(); err != nil {
+			t.Fatal(err)
 		}
+		if version, err := s.Append(t.Context(), stream, store.NoStream, batch); err != nil || version != 1 {
+			t.Errorf("after the promotion: version %d, error %v", version, err)
+		}
+		mustLog(t, s, "p-1")
 	})
 	t.Run("an append that waits for too long", func(t *testing.T) {
 		if err := fmt.Errorf("save: %w", &store.BusyError{Stream: stream, Waited: time.Minute}); !s.IsTransient(err) {

@@ -4,7 +4,6 @@ import (
 	"encoding/binary"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -63,7 +62,7 @@ func (s *pageScanner) next(m *store.Message) error {
 			fields = fields[1:]
 		}
 		if err := json.Unmarshal(fields, &m.Metadata.Fields); err != nil {
-			return fmt.Errorf("metadata at position %d: %w", m.Position, err)
+			return store.DamagedMetadata(m, err)
 		}
 	}
 	s.before = m

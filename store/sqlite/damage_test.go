@@ -66,3 +66,33 @@ func TestADamagedFile(t *testing.T) {
 		})
 	}
 }
+
+// Metadata that cannot be decoded is damage, whether or not the event has a checksum.
+func TestMetadataThatIsNoJSONIsDamage(t *testing.T) {
+	for _, metadata := range []string{"{", `{"a": 1}`, "[]", ""} {
+		s, db := openStore(t, filepath.Join(t.TempDir(), "a.db"))
+		stream := store.Stream{Category: "product", ID: "p-1"}
+		for id := range 3 {
+			e := store.Event{ID: fmt.Sprint(id), Type: "t", ContentType: "c", Time: time.Unix(1, 0)}
+			if _, err := s.Append(t.Context(), stream, store.Any, []store.Event{e}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		edit(t, db, "event_store_no_update", fmt.Sprintf("UPDATE event_store SET metadata = '%s', checksum = NULL WHERE position = 2", metadata))
+		for name, read := range map[string]func() error{
+			"Read":         func() error { _, err := s.Read(t.Context(), stream, 0, 10); return err },
+			"ReadAll":      func() error { _, err := s.ReadAll(t.Context(), 0, 10); return err },
+			"ReadStretch":  func() error { _, err := s.ReadStretch(t.Context(), store.Range{Limit: 10}); return err },
+			"ReadSnapshot": func() error { _, _, err := s.ReadSnapshot(t.Context(), stream, 1, 10); return err },
+			"Unpublished":  func() error { _, _, err := s.Unpublished(t.Context(), 0, 10); return err },
+		} {
+			var damaged *store.DamagedError
+			if err := read(); !errors.As(err, &damaged) || damaged.Stream != stream || damaged.Version != 2 || damaged.Position != 2 {
+				t.Errorf("%s of metadata %q: got error %v", name, metadata, err)
+			}
+		}
+		if d := s.Damage(); d == nil || d.Position != 2 {
+			t.Errorf("metadata %q: Damage returns %v", metadata, d)
+		}
+	}
+}

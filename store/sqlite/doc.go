@@ -21,6 +21,11 @@
 // the file: writers of other processes get an error that is [Store.IsTransient]
 // until the process goes on or ends. SQLite has no way to take the lock from it.
 //
+// When the WAL has grown to 32 MB, because there was always a reader, a writer empties
+// it at the end of its turn. Writers wait for that, 250 ms at most for readers that
+// began before, or for up to 4 seconds while the WAL goes on to grow. A reader that
+// never ends keeps the WAL growing.
+//
 // # The pool
 //
 // The pool belongs to the caller. It needs two connections at least, and as

@@ -3,7 +3,6 @@ package sqlite
 import (
 	"database/sql"
 	"encoding/json"
-	"fmt"
 	"slices"
 	"time"
 
@@ -102,7 +101,7 @@ func complete(m *store.Message, at int64, fields sql.NullString) error {
 	m.Time = time.UnixMicro(at).UTC()
 	if fields.Valid {
 		if err := json.Unmarshal([]byte(fields.String), &m.Metadata.Fields); err != nil {
-			return fmt.Errorf("metadata at position %d: %w", m.Position, err)
+			return store.DamagedMetadata(m, err)
 		}
 	}
 	return nil

@@ -37,6 +37,7 @@ type Store struct {
 	statements statements
 	writer     chan struct{}  // holds a value while somebody of this process writes; blocked senders get their turn in order
 	queue      *combine.Queue // of appends, which write with writer held
+	wal        wal            // belongs to who holds writer
 
 	damage atomic.Pointer[store.DamagedError]
 
@@ -73,6 +74,9 @@ func Open(ctx context.Context, db *sql.DB) (*Store, error) {
 	}
 	s := &Store{db: db, writer: make(chan struct{}, 1), appended: make(chan struct{})}
 	s.queue = s.newQueue()
+	if err := s.wal.find(ctx, db); err != nil {
+		return nil, err
+	}
 	if err := s.statements.prepare(ctx, db); err != nil {
 		return nil, err
 	}

@@ -37,7 +37,10 @@ func (s *Store) takeTurn(ctx context.Context) error {
 	}
 }
 
-func (s *Store) endTurn() { <-s.writer }
+func (s *Store) endTurn() {
+	s.boundWAL()
+	<-s.writer
+}
 
 // write runs f in a transaction, as the only writer of this process.
 func (s *Store) write(ctx context.Context, f func(tx *sql.Tx) error) error {

@@ -3,8 +3,11 @@ package storetest
 import (
 	"context"
 	"errors"
+	"fmt"
 	"maps"
+	"sync"
 	"testing"
+	"time"
 
 	"github.com/eventus-go/eventus/store"
 )
@@ -30,6 +33,47 @@ func contextClauses[Tx any]() []clause[Tx] {
 			}
 			mustAppend(t, b, product, store.At(1), event("the store is usable"))
 		}},
+		{"an append whose context ends at any moment is stored, or is not, or can be repeated", endsAtAnyMoment[Tx]},
+	}
+}
+
+// endsAtAnyMoment has contexts end before appends are queued, while they wait for
+// others, while they are written and after that.
+func endsAtAnyMoment[Tx any](t *testing.T, b subject[Tx]) {
+	const writers, appends = 4, 40
+	began := time.Now()
+	for i := range 4 {
+		mustAppend(t, b, other, store.Any, event(fmt.Sprint("measured ", i)))
+	}
+	longest := time.Since(began) // of an append that waits for others
+	streamOf := func(w int) store.Stream { return store.Stream{Category: "product", ID: fmt.Sprint("writer ", w)} }
+	var stored [writers][]store.Event
+	var running sync.WaitGroup
+	for w := range writers {
+		running.Go(func() {
+			s := streamOf(w)
+			for i := range appends {
+				batch := events(fmt.Sprint(w, " ", i, " "), 2)
+				version := int64(len(stored[w]))
+				ctx, cancel := context.WithTimeout(t.Context(), longest*time.Duration(i)/appends)
+				got, err := b.Append(ctx, s, store.At(version), batch)
+				cancel()
+				if errors.Is(err, store.ErrOutcomeUnknown) {
+					got, err = b.Append(t.Context(), s, store.At(version), batch)
+				}
+				switch {
+				case err == nil && got == version+2:
+					stored[w] = append(stored[w], batch...)
+				case !errors.Is(err, context.DeadlineExceeded):
+					t.Errorf("append %d of writer %d: version %d, error %v", i, w, got, err)
+					return
+				}
+			}
+		})
+	}
+	running.Wait()
+	for w := range writers {
+		equalMessages(t, "stream", mustRead(t, b, streamOf(w)), page(streamOf(w), 0, stored[w]))
 	}
 }
 
