@@ -73,10 +73,10 @@ func (r *Repository[A]) spareNextLoad(ctx context.Context, c core, from int64) {
 		r.writeSnapshot(ctx, c, saveSnapshotTimeout)
 		return
 	}
-	snap, err := c.snapshot() // before the caller changes the aggregate
 	if !r.sparing.CompareAndSwap(false, true) {
 		return
 	}
+	snap, err := c.snapshot() // before the caller changes the aggregate
 	go func() {
 		defer r.sparing.Store(false)
 		r.putSnapshot(ctx, c.name(), snap, err, saveSnapshotTimeout)

@@ -3,6 +3,7 @@ package combine
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -54,8 +55,8 @@ type Queue struct {
 	ready  []*lane                // in the order of their turn
 	events int                    // of the appends in ready
 	bytes  int                    // of these events
-	writes int                    // under way for no longer than Patience
-	late   int                    // under way for longer
+	writes []*write               // under way
+	alarm  bool                   // a timer of checkPatience runs
 }
 
 // New returns a queue.
@@ -73,8 +74,8 @@ func (q *Queue) Append(ctx context.Context, stream store.Stream, expected store.
 		return 0, err
 	}
 	p := &pending{expected: expected, events: events, bytes: sizeOf(events), done: make(chan struct{})}
-	if q.add(stream, p) {
-		q.lead(ctx, p)
+	if w := q.add(stream, p); w != nil {
+		q.lead(ctx, w, p)
 	}
 	select {
 	case <-p.done:
@@ -94,8 +95,8 @@ func (q *Queue) Append(ctx context.Context, stream store.Stream, expected store.
 	}
 }
 
-// add queues an append, and reports whether its caller is to write.
-func (q *Queue) add(stream store.Stream, p *pending) bool {
+// add queues an append. If it returns a write, the caller is to do it.
+func (q *Queue) add(stream store.Stream, p *pending) *write {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	l := q.lanes[stream]
@@ -123,39 +124,48 @@ func (q *Queue) leave(p *pending) bool {
 	return !p.taken
 }
 
-// begin reports whether a write is to start now, and counts it. It is called with
-// mu held. Normally one write is under way, because more small ones cost more than
-// a large one. A second one is worth while when it is full.
-func (q *Queue) begin() bool {
-	if len(q.ready) == 0 || q.writes+q.late >= q.cfg.MaxWrites {
-		return false
+// begin returns the write that is to start now, or nil. It is called with mu held.
+//
+// One large write costs less than two small ones, but the database does not do all
+// of a write at once: while it waits for the disk, another can run. So a further
+// write starts when it is full, or when as many streams wait as are being written.
+func (q *Queue) begin() *write {
+	if len(q.ready) == 0 || len(q.writes) >= q.cfg.MaxWrites {
+		return nil
+	}
+	writing := 0
+	for _, w := range q.writes {
+		if !w.late {
+			writing += w.streams
+		}
 	}
 	full := len(q.ready) >= q.cfg.MaxStreams || q.events >= q.cfg.MaxEvents || q.bytes >= q.cfg.MaxBytes
-	if q.writes > 1 || q.writes == 1 && !full {
-		return false
+	if len(q.ready) < writing && !full {
+		return nil
 	}
-	q.writes++
-	return true
+	w := &write{streams: len(q.ready)}
+	q.writes = append(q.writes, w)
+	return w
 }
 
 // lead writes for a caller. It stays in the caller's goroutine only as long as the
 // write is of nobody else's appends.
-func (q *Queue) lead(ctx context.Context, own *pending) {
+func (q *Queue) lead(ctx context.Context, w *write, own *pending) {
 	leave, err := q.enter(ctx)
 	if err != nil {
-		q.end() // the next caller's right to write does not end with ctx
+		q.end(w) // the next caller's right to write does not end with ctx
 		return
 	}
-	groups, alone := q.take(own)
+	groups, alone := q.take(w, own)
 	if !alone {
-		go q.run(leave, groups)
+		go q.run(w, leave, groups)
 		return
 	}
 	ctx, cancel := outlive(ctx)
 	defer cancel()
-	defer q.end()
+	defer q.end(w)
 	defer leave()
-	q.write(ctx, groups)
+	q.write(ctx, w, groups)
 }
 
 // outlive returns a context that ends when ctx has ended and the grace is over.
@@ -169,32 +179,31 @@ func outlive(ctx context.Context) (context.Context, context.CancelFunc) {
 }
 
 // run writes in a goroutine of its own.
-func (q *Queue) run(leave func(), groups []*Group) {
-	defer q.end()
+func (q *Queue) run(w *write, leave func(), groups []*Group) {
+	defer q.end(w)
 	defer leave()
-	q.write(context.Background(), groups)
+	q.write(context.Background(), w, groups)
 }
 
-// end gives the right to begin a write back, and starts the next write if there
-// is something to write.
-func (q *Queue) end() {
+// end ends a write, and starts the next one if there is something to write.
+func (q *Queue) end(w *write) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	q.writes--
+	q.writes = slices.DeleteFunc(q.writes, func(other *write) bool { return other == w })
 	q.startNext()
 }
 
 // startNext starts writes in goroutines of their own. It is called with mu held.
 func (q *Queue) startNext() {
-	for q.begin() {
+	for w := q.begin(); w != nil; w = q.begin() {
 		go func() {
 			leave, err := q.enter(context.Background())
 			if err != nil {
-				q.end()
+				q.end(w)
 				return
 			}
-			groups, _ := q.take(nil)
-			q.run(leave, groups)
+			groups, _ := q.take(w, nil)
+			q.run(w, leave, groups)
 		}()
 	}
 }

@@ -27,6 +27,7 @@ type table struct {
 	writes  [][]string                // streams of the groups of each write
 	locked  map[store.Stream]bool     // by a transaction of somebody else
 	bad     string                    // the id of an event that is refused
+	single  bool                      // its queue makes one write at a time
 	// before runs before a write takes effect.
 	before func(ctx context.Context, n int) error
 	// after decides on what the client sees of a write that has taken effect.
@@ -38,8 +39,12 @@ func newTable() *table {
 }
 
 func (t *table) queue() *Queue {
+	writes := 4
+	if t.single {
+		writes = 1
+	}
 	return New(Config{
-		MaxStreams: 4, MaxEvents: 10, MaxBytes: 1000, MaxWrites: 4, Timeout: 30 * time.Second, Patience: 100 * time.Millisecond,
+		MaxStreams: 4, MaxEvents: 10, MaxBytes: 1000, MaxWrites: writes, Timeout: 30 * time.Second, Patience: 100 * time.Millisecond,
 		MaxWait: 10 * time.Second, Write: t.write,
 		Refused: func(err error) bool { return errors.Is(err, errRefused) || errors.Is(err, errFull) },
 		Divide:  func(err error) bool { return errors.Is(err, errRefused) },
@@ -167,8 +172,8 @@ func mustBeEmpty(t *testing.T, q *Queue) {
 	synctest.Wait()
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if len(q.lanes) != 0 || q.writes != 0 || q.late != 0 || q.events != 0 || q.bytes != 0 {
-		t.Errorf("left: %d lanes, %d writes, %d late, %d events, %d bytes", len(q.lanes), q.writes, q.late, q.events, q.bytes)
+	if len(q.lanes) != 0 || len(q.writes) != 0 || q.events != 0 || q.bytes != 0 {
+		t.Errorf("left: %d lanes, %d writes, %d events, %d bytes", len(q.lanes), len(q.writes), q.events, q.bytes)
 	}
 }
 
@@ -190,6 +195,7 @@ func mustLose(t *testing.T, r result, actual int64) {
 func TestAppendsThatComeMeanwhileAreOneWrite(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		table, gate := firstWaits()
+		table.single = true
 		q := table.queue()
 		first := start(t.Context(), q, "a", store.At(0), "1")
 		b, c := start(t.Context(), q, "b", store.At(0), "2"), start(t.Context(), q, "c", store.Any, "3", "4")
@@ -255,6 +261,7 @@ func TestAGroupThatLosesIsTakenApart(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		table, gate := firstWaits()
 		table.streams[stream("a")] = []string{"1", "2", "3"}
+		table.single = true
 		q := table.queue()
 		blocker := start(t.Context(), q, "z", store.At(0), "z")
 		repeated, lost, any := start(t.Context(), q, "a", store.At(1), "2"), start(t.Context(), q, "a", store.At(2), "x"), start(t.Context(), q, "a", store.Any, "4")
@@ -324,6 +331,7 @@ func TestTheOneToBlameIsRefusedAlone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		table, gate := firstWaits()
 		table.bad = "bad"
+		table.single = true
 		q := table.queue()
 		blocker := start(t.Context(), q, "z", store.At(0), "z")
 		good := []<-chan result{start(t.Context(), q, "a", store.At(0), "1"), start(t.Context(), q, "b", store.At(0), "2"), start(t.Context(), q, "c", store.At(0), "3"), start(t.Context(), q, "c", store.Any, "5")}
@@ -348,6 +356,7 @@ func TestARefusalOfAllIsNotDivided(t *testing.T) {
 			}
 			return gate.wait(ctx)
 		}
+		table.single = true
 		q := table.queue()
 		first := start(t.Context(), q, "z", store.At(0), "z")
 		all := []<-chan result{start(t.Context(), q, "a", store.At(0), "1"), start(t.Context(), q, "a", store.At(1), "2"), start(t.Context(), q, "b", store.At(0), "3")}
@@ -384,6 +393,7 @@ func TestTheEndOfAContext(t *testing.T) {
 	t.Run("before the write: nothing is written", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			table, gate := firstWaits()
+			table.single = true
 			q := table.queue()
 			first := start(t.Context(), q, "a", store.At(0), "1")
 			ctx, cancel := context.WithCancel(t.Context())
@@ -412,6 +422,7 @@ func TestTheEndOfAContext(t *testing.T) {
 					time.Sleep(time.Millisecond)
 					return nil
 				}
+				table.single = true
 				q := table.queue()
 				first := start(t.Context(), q, "z", store.At(0), "z")
 				ctx, cancel := context.WithCancel(t.Context())
@@ -430,6 +441,7 @@ func TestTheEndOfAContext(t *testing.T) {
 		t.Run(name+": the outcome is unknown in the end", func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				table, gate := firstWaits()
+				table.single = true
 				q := table.queue()
 				ctx, cancel := context.WithCancel(t.Context())
 				defer cancel()
@@ -451,22 +463,46 @@ func TestTheEndOfAContext(t *testing.T) {
 	}
 }
 
-func TestASecondWriteStartsWhenItIsFull(t *testing.T) {
+// allWait returns a table whose writes all wait at the gate.
+func allWait() (*table, gate) {
+	t, g := newTable(), make(gate)
+	t.before = func(ctx context.Context, _ int) error { return g.wait(ctx) }
+	return t, g
+}
+
+func TestAFurtherWriteStartsWhenAsManyStreamsWaitAsAreWritten(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		table, gate := firstWaits()
+		table, gate := allWait()
 		q := table.queue()
-		first := start(t.Context(), q, "a", store.At(0), "1")
-		var few []<-chan result
-		for i := range 3 {
-			few = append(few, start(t.Context(), q, fmt.Sprint("few ", i), store.At(0), "1"))
+		var all []<-chan result
+		for _, id := range []string{"a", "b", "c", "d", "e", "f", "g"} {
+			all = append(all, start(t.Context(), q, id, store.NoStream, "1"))
 		}
-		table.mustWrite(t, []string{"a 1"})
-		few = append(few, start(t.Context(), q, "few 3", store.At(0), "1"))
-		for _, ch := range few {
+		table.mustWrite(t, []string{"a 1"}, []string{"b 1"}, []string{"c 1", "d 1"})
+		close(gate)
+		for _, ch := range all {
 			mustStore(t, <-ch, 1)
 		}
+		table.mustWrite(t, []string{"a 1"}, []string{"b 1"}, []string{"c 1", "d 1"}, []string{"e 1", "f 1", "g 1"})
+		mustBeEmpty(t, q)
+	})
+}
+
+func TestAFullWriteStartsAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		table, gate := allWait()
+		q := table.queue()
+		var all []<-chan result
+		for _, id := range []string{"a", "b", "c", "d"} {
+			all = append(all, start(t.Context(), q, id, store.NoStream, "1"))
+		}
+		full := start(t.Context(), q, "e", store.NoStream, "1", "2", "3", "4", "5", "6", "7", "8", "9", "10")
+		table.mustWrite(t, []string{"a 1"}, []string{"b 1"}, []string{"c 1", "d 1"}, []string{"e 10"})
 		close(gate)
-		mustStore(t, <-first, 1)
+		for _, ch := range all {
+			mustStore(t, <-ch, 1)
+		}
+		mustStore(t, <-full, 10)
 	})
 }
 
@@ -484,8 +520,12 @@ func TestWritesThatHangHoldNobodyUp(t *testing.T) {
 		q := table.queue()
 		dead := []<-chan result{start(t.Context(), q, "dead 1", store.At(0), "1"), start(t.Context(), q, "dead 2", store.At(0), "1")}
 		time.Sleep(time.Second)
+		began := time.Now()
 		for i := range 20 {
 			mustStore(t, <-start(t.Context(), q, fmt.Sprint("free ", i), store.At(0), "1"), 1)
+		}
+		if waited := time.Since(began); waited > 0 {
+			t.Errorf("others waited %v", waited)
 		}
 		for _, ch := range dead {
 			if r := <-ch; !errors.Is(r.err, store.ErrOutcomeUnknown) {
@@ -650,6 +690,7 @@ func TestACallerThatHasGoneOwnsItsEvents(t *testing.T) {
 			time.Sleep(2 * grace)
 			return nil
 		}
+		table.single = true
 		q := table.queue()
 		start(t.Context(), q, "z", store.At(0), "z")
 		gone := make([]chan error, 3)

@@ -25,7 +25,7 @@ func (q *Queue) makeReady(l *lane) {
 // take takes out what the next write is of, and reports whether that is own alone.
 // Events of a write that is not are copied, while their callers are still there: a
 // caller that gives up waiting may change its events under the write.
-func (q *Queue) take(own *pending) (groups []*Group, alone bool) {
+func (q *Queue) take(w *write, own *pending) (groups []*Group, alone bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	events, bytes := 0, 0
@@ -49,6 +49,7 @@ func (q *Queue) take(own *pending) (groups []*Group, alone bool) {
 		events += len(g.Events)
 		bytes += waited - l.bytes
 	}
+	w.streams = len(groups)
 	if len(groups) == 1 && len(groups[0].appends) == 1 && groups[0].appends[0] == own {
 		return groups, true
 	}
@@ -60,18 +61,18 @@ func (q *Queue) take(own *pending) (groups []*Group, alone bool) {
 
 // write writes groups and settles their appends. What the server refuses is cut
 // in two until the group to blame is alone.
-func (q *Queue) write(ctx context.Context, groups []*Group) {
+func (q *Queue) write(ctx context.Context, w *write, groups []*Group) {
 	if len(groups) == 0 {
 		return
 	}
 	err := errors.New("the write was abandoned by a panic")
 	defer func() { q.settle(groups, err) }()
-	err = q.attempt(ctx, groups)
+	err = q.attempt(ctx, w, groups)
 	if n := len(groups); n > 1 && q.divides(err) {
 		first, second := groups[:n/2], groups[n/2:]
 		groups = nil // the parts settle their own
-		q.write(ctx, first)
-		q.write(ctx, second)
+		q.write(ctx, w, first)
+		q.write(ctx, w, second)
 	}
 }
 
@@ -80,24 +81,11 @@ func (q *Queue) divides(err error) bool {
 }
 
 // attempt calls Write. Another write may start beside one that takes too long.
-func (q *Queue) attempt(longer context.Context, groups []*Group) error {
+func (q *Queue) attempt(longer context.Context, w *write, groups []*Group) error {
 	ctx, cancel := context.WithTimeout(longer, q.cfg.Timeout)
 	defer cancel()
-	late := time.AfterFunc(q.cfg.Patience, func() {
-		q.mu.Lock()
-		defer q.mu.Unlock()
-		q.writes--
-		q.late++
-		q.startNext()
-	})
-	defer func() {
-		if !late.Stop() {
-			q.mu.Lock()
-			defer q.mu.Unlock()
-			q.writes++
-			q.late--
-		}
-	}()
+	q.watch(w)
+	defer q.unwatch(w)
 	err := q.cfg.Write(ctx, groups)
 	if err != nil && !q.cfg.Refused(err) && ctx.Err() != nil && longer.Err() == nil {
 		// The caller must not take it for the end of its own context.

@@ -7,9 +7,10 @@
 //
 // # Appends
 //
-// An append is one round trip and one transaction. Appends of one [Store] that
-// find others under way are combined, and the next statement carries them all;
-// one that finds nobody goes at once. Nobody waits for an open transaction unless
+// An append is one round trip and one transaction. One that finds nobody goes at
+// once. Appends of one [Store] that find others under way are combined: they wait
+// until as many streams wait as are being written, or a statement has ended, and the
+// next statement carries them all. Nobody waits for an open transaction unless
 // it has appended to the same stream, and then for 30 seconds at most.
 //
 // # The user's transaction
