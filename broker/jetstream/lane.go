@@ -28,10 +28,11 @@ type lane struct {
 
 // flight is a message that was sent.
 type flight struct {
-	index  int // in the publication
-	size   int
-	sent   time.Time
-	answer *nats.Msg // nil before it is there
+	index   int // in the publication
+	size    int
+	subject string
+	sent    time.Time
+	answer  *nats.Msg // nil before it is there
 }
 
 // lane returns one that nobody uses.
@@ -70,7 +71,7 @@ func (l *lane) send(m *nats.Msg, index, size int) error {
 	if err := l.wire.nc.PublishMsg(m); err != nil {
 		return err
 	}
-	*l.flight(l.next) = flight{index: index, size: size, sent: time.Now()}
+	*l.flight(l.next) = flight{index: index, size: size, subject: m.Subject, sent: time.Now()}
 	l.next++
 	return nil
 }

@@ -2,7 +2,6 @@ package jetstream
 
 import (
 	"fmt"
-	"hash/fnv"
 	"net/url"
 	"strconv"
 	"strings"
@@ -93,11 +92,14 @@ func unescape(h nats.Header, name string) string {
 	return value // another producer's, and not escaped
 }
 
-// subject is where a message goes.
+// subject is where a message goes. The partition is the FNV-1a hash of the key,
+// of 32 bits, modulo their number.
 func (b *Broker) subject(topic, key string) string {
-	h := fnv.New32a()
-	h.Write([]byte(key))
-	return b.cfg.Prefix + "." + topic + "." + strconv.Itoa(int(h.Sum32()%uint32(b.cfg.Partitions)))
+	hash := uint32(2166136261)
+	for i := range len(key) {
+		hash = (hash ^ uint32(key[i])) * 16777619
+	}
+	return b.cfg.Prefix + "." + topic + "." + strconv.Itoa(int(hash%uint32(b.cfg.Partitions)))
 }
 
 // checkAll refuses what the contract refuses, and headers that are not ours to
@@ -119,6 +121,7 @@ func checkAll(messages []broker.Message) error {
 }
 
 func reserved(name string) bool {
-	name = strings.ToLower(name)
-	return strings.HasPrefix(name, "nats-") || name == "status" || name == "description" || name == "eventus-key" || name == "eventus-again"
+	return len(name) >= len("nats-") && strings.EqualFold(name[:len("nats-")], "nats-") ||
+		strings.EqualFold(name, "status") || strings.EqualFold(name, "description") ||
+		strings.EqualFold(name, keyHeader) || strings.EqualFold(name, againHeader)
 }

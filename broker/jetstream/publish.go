@@ -204,7 +204,7 @@ func (p *publication) confirm(ctx context.Context) error {
 	m := &p.messages[f.index]
 	if !usual {
 		if ack.Stream != b.cfg.Stream {
-			return fmt.Errorf("subject %s belongs to stream %s: choose another Config.Prefix", b.subject(m.Topic, m.Key), ack.Stream)
+			return fmt.Errorf("subject %s belongs to stream %s: choose another Config.Prefix", f.subject, ack.Stream)
 		}
 		if ack.Duplicate {
 			if err := b.verify(ctx, p.encoder.encode(m, p.again), ack.Sequence); err != nil {
@@ -214,7 +214,7 @@ func (p *publication) confirm(ctx context.Context) error {
 			l.learn(answer, ack)
 		}
 	}
-	b.confirmed(b.subject(m.Topic, m.Key), kept{m.ID, ack.Sequence}, p.newest, ack.Duplicate)
+	b.confirmed(f.subject, kept{m.ID, ack.Sequence}, p.newest, ack.Duplicate)
 	if !ack.Duplicate {
 		p.newest = ack.Sequence // the next one's is higher, unless the server loses this one meanwhile
 	}
