@@ -36,22 +36,22 @@ func TestACommandThatIsRepeatedTakesEffectOnce(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			r := eventus.NewRepository(memory.New(), counters, options...)
 			once := eventus.CommandID("cmd-1")
-			version, err := r.Update(t.Context(), "c", twice, once)
+			version, err := versionOf(r.Update(t.Context(), "c", twice, once))
 			mustLead(t, 2, version, err)
-			version, err = r.Update(t.Context(), "c", twice, once)
+			version, err = versionOf(r.Update(t.Context(), "c", twice, once))
 			mustLead(t, 2, version, err)
 			update(t, r, "c", 2, 2, 2)
 			// The version that the client has seen before the command is not the one of
 			// the repetition.
-			version, err = r.Update(t.Context(), "c", func(*counter) error { return errOdd }, once, eventus.Expect(0))
+			version, err = versionOf(r.Update(t.Context(), "c", func(*counter) error { return errOdd }, once, eventus.Expect(0)))
 			mustLead(t, 2, version, err)
 			mustTotal(t, r, 12)
-			version, err = r.Update(t.Context(), "c", twice, eventus.CommandID("cmd-2"))
+			version, err = versionOf(r.Update(t.Context(), "c", twice, eventus.CommandID("cmd-2")))
 			mustLead(t, 7, version, err)
-			version, err = r.Update(t.Context(), "c", twice, eventus.CommandID(""))
+			version, err = versionOf(r.Update(t.Context(), "c", twice, eventus.CommandID("")))
 			mustLead(t, 9, version, err)
 			// Another aggregate has not seen the command.
-			version, err = r.Update(t.Context(), "d", twice, once)
+			version, err = versionOf(r.Update(t.Context(), "d", twice, once))
 			mustLead(t, 2, version, err)
 		})
 	}
@@ -89,7 +89,7 @@ func TestARepetitionIsRecognizedAmongTheLastEvents(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			version, err := r.Update(t.Context(), "c", twice, once) // 998 events came in between
+			version, err := versionOf(r.Update(t.Context(), "c", twice, once)) // 998 events came in between
 			mustLead(t, 2, version, err)
 		})
 	}
@@ -104,7 +104,7 @@ func TestARepetitionThatMeetsItsCommandWaitsForIt(t *testing.T) {
 		for i := range 8 {
 			go func() {
 				var o outcome
-				o.version, o.err = r.Update(t.Context(), "c", twice, eventus.CommandID(fmt.Sprint("cmd-", i%2)))
+				o.version, o.err = versionOf(r.Update(t.Context(), "c", twice, eventus.CommandID(fmt.Sprint("cmd-", i%2))))
 				results <- o
 			}()
 			synctest.Wait()
@@ -143,7 +143,7 @@ func TestACommandOfUnknownOutcomeCanBeRepeated(t *testing.T) {
 			t.Fatalf("got error %v", err)
 		}
 		r := eventus.NewRepository(s, counters)
-		version, err := r.Update(t.Context(), "c", twice, once)
+		version, err := versionOf(r.Update(t.Context(), "c", twice, once))
 		mustLead(t, 2, version, err)
 		mustTotal(t, r, 6)
 	})

@@ -57,6 +57,14 @@ func (c *counter) Clear() error {
 	return nil
 }
 
+// versionOf returns the version of what an update has returned, 0 with an error.
+func versionOf(c *counter, err error) (int64, error) {
+	if err != nil {
+		return 0, err
+	}
+	return c.Version(), nil
+}
+
 var counters = eventus.Define("counter", eventus.New[counter],
 	eventus.Type[added]("counter.added"),
 	eventus.Type[cleared]("counter.cleared"),

@@ -109,41 +109,45 @@ func (g *group) recorded() []store.Message {
 }
 
 // decision is what became of a member of a group.
-type decision struct {
-	group   *group
-	follows bool // it was decided on events that the store did not have yet
-	added   bool // the group has events of it
-	version int64
-	err     error
+type decision[A any] struct {
+	group     *group
+	follows   bool // it was decided on events that the store did not have yet
+	added     bool // the group has events of it
+	aggregate A
+	repeats   int64 // the version that the command has led to before
+	err       error
 }
 
 // inTurn is an attempt as a member of a group.
-func (u *update[A]) inTurn(ctx context.Context) (version int64, err error) {
+func (u *update[A]) inTurn(ctx context.Context) (a A, err error) {
 	r := u.repository
 	g, err := r.turns.await(ctx, u.id)
 	if err != nil {
-		return 0, fmt.Errorf("update %s %s: wait for the updates before: %w", r.category, u.id, err)
+		return a, fmt.Errorf("update %s %s: wait for the updates before: %w", r.category, u.id, err)
 	}
 	if g == nil {
 		return u.alone(ctx)
 	}
 	d := u.join(ctx, g)
 	if d.follows || d.added {
-		if err := r.settle(ctx, u.id, d); err != nil {
-			return 0, err
+		if err := r.settle(ctx, u.id, d.group, d.added); err != nil {
+			return a, err
 		}
 	}
-	return d.version, d.err
+	if d.repeats > 0 {
+		return r.LoadVersion(ctx, u.id, d.repeats)
+	}
+	return d.aggregate, d.err
 }
 
 // join decides as a member of a group, and hands the turn on.
-func (u *update[A]) join(ctx context.Context, g *group) (d decision) {
+func (u *update[A]) join(ctx context.Context, g *group) (d decision[A]) {
 	r := u.repository
 	defer func() { r.hand(ctx, u.id, d.group) }() // also when decide panics
-	d = decision{group: g, follows: len(g.events) > 0}
+	d = decision[A]{group: g, follows: len(g.events) > 0}
 	a, c, err := r.enter(ctx, u.id, g)
 	if err == nil {
-		if d.version, err = u.repeats(ctx, c.name(), g.base, g.past, g.recorded()); d.version > 0 {
+		if d.repeats, err = u.repeats(ctx, c.name(), g.base, g.past, g.recorded()); d.repeats > 0 {
 			return d
 		}
 	}
@@ -161,11 +165,11 @@ func (u *update[A]) join(ctx context.Context, g *group) (d decision) {
 		d.err = err
 		return d
 	}
-	d.version = c.version()
+	d.aggregate = a
 	if len(events) == 0 {
 		return d
 	}
-	c.saved(d.version) // nobody uses the aggregate if it is not
+	c.saved(c.version()) // nobody uses the aggregate if it is not
 	if !g.add(events, c) {
 		// Those before are stored without this one: its decision took long, or its
 		// events are many. It goes on behind them.
@@ -266,8 +270,7 @@ func (r *Repository[A]) storeGroup(ctx context.Context, id string, g *group) {
 }
 
 // settle waits until the group of a member is stored.
-func (r *Repository[A]) settle(ctx context.Context, id string, d decision) error {
-	g := d.group
+func (r *Repository[A]) settle(ctx context.Context, id string, g *group, added bool) error {
 	timer := time.NewTimer(groupPatience)
 	defer timer.Stop()
 	select {
@@ -283,12 +286,12 @@ func (r *Repository[A]) settle(ctx context.Context, id string, d decision) error
 	select {
 	case <-g.done:
 	default:
-		if d.added {
+		if added {
 			return fmt.Errorf("save %s %s: %w: %w", r.category, id, ErrOutcomeUnknown, ctx.Err())
 		}
 		return ctx.Err()
 	}
-	if g.err != nil && (errors.Is(g.err, ErrConflict) || !d.added) {
+	if g.err != nil && (errors.Is(g.err, ErrConflict) || !added) {
 		return &raceError{g.err} // what it was decided on is not stored
 	}
 	return g.err

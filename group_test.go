@@ -57,12 +57,25 @@ func meet(t *testing.T, r *eventus.Repository[*counter], decide ...func(*counter
 	var under sync.WaitGroup
 	for i, d := range decide {
 		under.Go(func() {
-			outcomes[i].version, outcomes[i].err = r.Update(t.Context(), "c", d)
+			c, err := r.Update(t.Context(), "c", d)
+			outcomes[i].version, outcomes[i].err = versionOf(c, err)
+			if err == nil && c.Version() > 0 {
+				wantStored(t, r, c)
+			}
 		})
 		synctest.Wait()
 	}
 	under.Wait()
 	return outcomes
+}
+
+// wantStored fails if an aggregate is not as it is in the store at its version.
+func wantStored(t *testing.T, r *eventus.Repository[*counter], c *counter) {
+	t.Helper()
+	stored, err := r.LoadVersion(t.Context(), c.ID(), c.Version())
+	if err != nil || stored.State().Total != c.State().Total {
+		t.Errorf("got total %d at version %d, want that of the store: %d, error %v", c.State().Total, c.Version(), stored.State().Total, err)
+	}
 }
 
 func TestUpdatesThatMeetAreStoredTogether(t *testing.T) {
@@ -160,12 +173,12 @@ func TestAnUpdateSeesWhatWasStoredBeforeItBegan(t *testing.T) {
 		if _, err := eventus.NewRepository(s.Store, counters).Update(t.Context(), "c", (*counter).Clear); err != nil {
 			t.Fatal(err)
 		}
-		version, err := r.Update(t.Context(), "c", func(c *counter) error {
+		version, err := versionOf(r.Update(t.Context(), "c", func(c *counter) error {
 			if total := c.State().Total; total != 0 {
 				t.Errorf("the total is %d, want 0: the counter was cleared before", total)
 			}
 			return nil
-		})
+		}))
 		if version != 2 || err != nil {
 			t.Errorf("version %d, error %v", version, err)
 		}
@@ -214,7 +227,7 @@ func TestAPanicOfADecisionIsItsCallersAlone(t *testing.T) {
 		})
 		synctest.Wait()
 		under.Go(func() {
-			if version, err := r.Update(t.Context(), "c", add(2)); version != 5 || err != nil {
+			if version, err := versionOf(r.Update(t.Context(), "c", add(2))); version != 5 || err != nil {
 				t.Errorf("the update after the panic: version %d, error %v", version, err)
 			}
 		})

@@ -99,7 +99,7 @@ func TestUpdateReturnsTheVersionAfterIt(t *testing.T) {
 		{func(*counter) error { return nil }, 3},
 		{func(c *counter) error { return errors.Join(c.Add(2), errors.New("refused")) }, 0},
 	} {
-		version, err := r.Update(t.Context(), "c", c.decide)
+		version, err := versionOf(r.Update(t.Context(), "c", c.decide))
 		if version != c.want || (err != nil) != (c.want == 0) {
 			t.Errorf("update %d: version %d, error %v, want version %d", i, version, err, c.want)
 		}

@@ -11,7 +11,7 @@ import (
 )
 
 // Update loads the aggregate, lets decide look at it and record events, and
-// saves them. It returns the version of the aggregate after that, with which a
+// saves them. It returns the aggregate as it is after that: with its version a
 // client can wait for a read model or send its next command ([Expect]). An id
 // without events gives decide an aggregate at version 0.
 //
@@ -28,7 +28,7 @@ import (
 // turns, so that they do not race each other: each decides on what those before it
 // have recorded, and one append stores the events of all that waited. An Update
 // that has waited for a second goes on by itself.
-func (r *Repository[A]) Update(ctx context.Context, id string, decide func(A) error, opts ...UpdateOption) (version int64, err error) {
+func (r *Repository[A]) Update(ctx context.Context, id string, decide func(A) error, opts ...UpdateOption) (a A, err error) {
 	u := update[A]{repository: r, id: id, decide: decide}
 	for _, opt := range opts {
 		opt(&u.updateOptions)
@@ -45,20 +45,17 @@ func (r *Repository[A]) Update(ctx context.Context, id string, decide func(A) er
 	backoff = retry.WithMaxRetries(uint64(r.maxRetries), backoff)
 	var conflict error
 	err = retry.Do(ctx, backoff, func(ctx context.Context) (err error) {
-		version, err = attempt(ctx)
+		a, err = attempt(ctx)
 		if raced := (*raceError)(nil); errors.As(err, &raced) {
 			conflict = raced.err
 			return retry.RetryableError(raced.err)
 		}
 		return err
 	})
-	switch {
-	case conflict != nil && ctx.Err() != nil && err == ctx.Err():
-		return 0, fmt.Errorf("%w, after %w", err, conflict)
-	case err != nil:
-		return 0, err
+	if conflict != nil && ctx.Err() != nil && err == ctx.Err() {
+		err = fmt.Errorf("%w, after %w", err, conflict)
 	}
-	return version, nil
+	return orNone(a, err)
 }
 
 // update is one call of [Repository.Update].
@@ -84,22 +81,26 @@ func (u *update[A]) decideOn(a A, c core) error {
 }
 
 // alone is an attempt that others may race.
-func (u *update[A]) alone(ctx context.Context) (version int64, err error) {
+func (u *update[A]) alone(ctx context.Context) (A, error) {
 	a, c, p, err := u.repository.load(ctx, u.id)
 	if err != nil {
-		return 0, err
+		return a, err
 	}
-	if version, err := u.repeats(ctx, c.name(), c.base(), p, nil); version > 0 || err != nil {
-		return version, err
+	version, err := u.repeats(ctx, c.name(), c.base(), p, nil)
+	switch {
+	case err != nil:
+		return a, err
+	case version > 0:
+		return u.repository.LoadVersion(ctx, u.id, version)
 	}
 	if err := u.decideOn(a, c); err != nil {
-		return 0, err
+		return a, err
 	}
 	err = u.repository.save(ctx, c)
 	if u.expected == nil && errors.Is(err, ErrConflict) {
 		err = &raceError{err}
 	}
-	return c.version(), err
+	return a, err
 }
 
 // commandWindow is how many events of an aggregate are looked through for those of

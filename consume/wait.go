@@ -77,18 +77,40 @@ func wait[Tx any](ctx context.Context, db Database[Tx], id store.ConsumerID, str
 				return fmt.Errorf("wait for %s version %d at consumer %s: %w", stream, version, id.Name, err)
 			}
 		}
-		timer := time.NewTimer(poll)
+		handled, err := f.pause(ctx, poll, moved, expected, func() bool { return position != 0 && f.has(stream, position, began) })
+		if err != nil {
+			return fmt.Errorf("wait for %s version %d at consumer %s: %w", stream, version, id.Name, err)
+		}
+		if handled {
+			return nil
+		}
+	}
+}
+
+// pause waits until it is time to look at the database again. It reports whether
+// this process has handled the message meanwhile. While this process works on the
+// stream, a move of it is no reason to look: under load there are many moves, and
+// many that wait.
+func (f *Follower[Tx]) pause(ctx context.Context, poll time.Duration, moved <-chan struct{}, expected *expectation, has func() bool) (handled bool, err error) {
+	timer := time.NewTimer(poll)
+	defer timer.Stop()
+	for {
 		select {
 		case <-ctx.Done():
-			timer.Stop()
-			return fmt.Errorf("wait for %s version %d at consumer %s: %w", stream, version, id.Name, ctx.Err())
+			return false, ctx.Err()
 		case <-expected.met:
-			timer.Stop()
-			return nil
-		case <-moved:
+			return true, nil
 		case <-timer.C:
+			return false, nil
+		case <-moved:
+			moved = f.progressed()
+			if has() {
+				return true, nil
+			}
+			if !f.worksOn(expected.stream) {
+				return false, nil
+			}
 		}
-		timer.Stop()
 	}
 }
 

@@ -35,12 +35,12 @@ func (s *Sent) take() []any {
 	return all
 }
 
-// Commands returns a handler of commands that notes them and accepts them all.
-func Commands[C any](s *Sent) eventus.CommandHandler[C] {
-	return eventus.CommandHandlerFunc[C](func(_ context.Context, command C) (int64, error) {
+// Commands returns a function that notes commands and accepts them all.
+func Commands[C any](s *Sent) func(context.Context, C) error {
+	return func(_ context.Context, command C) error {
 		s.Add(command)
-		return 1, nil
-	})
+		return nil
+	}
 }
 
 // Appended is an event that a handler has stored by a repository of [Appends].

@@ -297,12 +297,11 @@ type greet struct{ Name string }
 
 var errPost = errors.New("the post is late")
 
-func greeter(commands eventus.CommandHandler[greet]) eventus.Handler[event] {
+func greeter(send func(context.Context, greet) error) eventus.Handler[event] {
 	return eventus.HandlerFunc[event](func(ctx context.Context, m eventus.Message[event]) error {
 		switch e := m.Event.(type) {
 		case opened:
-			_, err := commands.Handle(ctx, greet{e.Name})
-			return err
+			return send(ctx, greet{e.Name})
 		case renamed:
 			if e.Name == "late" {
 				return errPost

@@ -27,18 +27,19 @@ func (a *API) create(w http.ResponseWriter, r *http.Request) error {
 	default:
 		command.ID = NewID()
 	}
-	version, err := a.commands.CreateProduct.Handle(r.Context(), command)
+	p, err := a.commands.CreateProduct(r.Context(), command)
 	if err != nil {
 		return err
 	}
 	w.Header().Set("Location", productPath(command.ID))
-	return a.respondChanged(w, r, http.StatusCreated, command.ID, version)
+	respondProduct(w, http.StatusCreated, viewOf(p))
+	return nil
 }
 
 func (a *API) changePrice(w http.ResponseWriter, r *http.Request) error {
 	var price Money
-	return a.change(w, r, &price, func(ctx context.Context, commandID, id string, expected *int64) (int64, error) {
-		return a.commands.ChangePrice.Handle(ctx, ChangePrice{commandID, id, price, expected})
+	return a.change(w, r, &price, func(ctx context.Context, commandID, id string, expected *int64) (*Product, error) {
+		return a.commands.ChangePrice(ctx, ChangePrice{commandID, id, price, expected})
 	})
 }
 
@@ -46,20 +47,21 @@ func (a *API) rename(w http.ResponseWriter, r *http.Request) error {
 	var body struct {
 		Name string `json:"name"`
 	}
-	return a.change(w, r, &body, func(ctx context.Context, commandID, id string, expected *int64) (int64, error) {
-		return a.commands.Rename.Handle(ctx, Rename{commandID, id, body.Name, expected})
+	return a.change(w, r, &body, func(ctx context.Context, commandID, id string, expected *int64) (*Product, error) {
+		return a.commands.Rename(ctx, Rename{commandID, id, body.Name, expected})
 	})
 }
 
 func (a *API) discontinue(w http.ResponseWriter, r *http.Request) error {
-	return a.change(w, r, nil, func(ctx context.Context, commandID, id string, expected *int64) (int64, error) {
-		return a.commands.Discontinue.Handle(ctx, Discontinue{commandID, id, expected})
+	return a.change(w, r, nil, func(ctx context.Context, commandID, id string, expected *int64) (*Product, error) {
+		return a.commands.Discontinue(ctx, Discontinue{commandID, id, expected})
 	})
 }
 
 // change reads the body, unless it is nil, and what else all changes have in
 // common, sends the command, and answers with the product as it is after that.
-func (a *API) change(w http.ResponseWriter, r *http.Request, body any, send func(ctx context.Context, commandID, id string, expected *int64) (int64, error)) error {
+// It does not ask the read model, which may not know yet.
+func (a *API) change(w http.ResponseWriter, r *http.Request, body any, send func(ctx context.Context, commandID, id string, expected *int64) (*Product, error)) error {
 	id, err := pathID(r)
 	if err != nil {
 		return err
@@ -77,19 +79,10 @@ func (a *API) change(w http.ResponseWriter, r *http.Request, body any, send func
 			return err
 		}
 	}
-	version, err := send(r.Context(), commandID, id, expected)
+	p, err := send(r.Context(), commandID, id, expected)
 	if err != nil {
 		return err
 	}
-	return a.respondChanged(w, r, http.StatusOK, id, version)
-}
-
-// respondChanged answers from the store: the read model may not know yet.
-func (a *API) respondChanged(w http.ResponseWriter, r *http.Request, status int, id string, version int64) error {
-	view, err := a.queries.GetProductAtVersion.Handle(r.Context(), GetProductAtVersion{id, version})
-	if err != nil {
-		return err
-	}
-	respondProduct(w, status, view)
+	respondProduct(w, http.StatusOK, viewOf(p))
 	return nil
 }

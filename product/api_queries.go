@@ -40,7 +40,7 @@ func (a *API) view(r *http.Request, id string) (View, error) {
 		if err != nil {
 			return View{}, err
 		}
-		return a.queries.GetProductAtVersion.Handle(r.Context(), GetProductAtVersion{id, version})
+		return a.queries.GetProductAtVersion(r.Context(), GetProductAtVersion{id, version})
 	}
 	minVersion, err := p.number("wait", 0)
 	if err != nil {
@@ -48,7 +48,7 @@ func (a *API) view(r *http.Request, id string) (View, error) {
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), a.config.WaitLimit)
 	defer cancel()
-	return a.queries.GetProductByID.Handle(ctx, GetProductByID{id, minVersion})
+	return a.queries.GetProductByID(ctx, GetProductByID{id, minVersion})
 }
 
 type listBody struct {
@@ -65,7 +65,7 @@ func (a *API) list(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	page, err := a.queries.ListProducts.Handle(r.Context(), ListProducts{p.Get("after"), limit})
+	page, err := a.queries.ListProducts(r.Context(), ListProducts{p.Get("after"), limit})
 	if err != nil {
 		return err
 	}
@@ -109,7 +109,7 @@ func (a *API) history(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	page, err := a.queries.GetProductHistory.Handle(r.Context(), GetProductHistory{id, after, limit})
+	page, err := a.queries.GetProductHistory(r.Context(), GetProductHistory{id, after, limit})
 	if err != nil {
 		return err
 	}

@@ -38,57 +38,48 @@ type Discontinue struct {
 	Expected  *int64
 }
 
-// Commands holds the handler of each command.
+// Commands changes products. Each method carries out one command and returns the
+// product as it is after that. A nil error says that the decision is committed,
+// another that nothing is, unless it is an [eventus.ErrOutcomeUnknown].
 type Commands struct {
-	CreateProduct eventus.CommandHandler[CreateProduct]
-	ChangePrice   eventus.CommandHandler[ChangePrice]
-	Rename        eventus.CommandHandler[Rename]
-	Discontinue   eventus.CommandHandler[Discontinue]
-}
-
-// NewCommands returns handlers that change the products of a repository.
-func NewCommands(products *eventus.Repository[*Product]) Commands {
-	h := handlers{products}
-	return Commands{
-		CreateProduct: eventus.CommandHandlerFunc[CreateProduct](h.createProduct),
-		ChangePrice:   eventus.CommandHandlerFunc[ChangePrice](h.changePrice),
-		Rename:        eventus.CommandHandlerFunc[Rename](h.rename),
-		Discontinue:   eventus.CommandHandlerFunc[Discontinue](h.discontinue),
-	}
-}
-
-type handlers struct {
 	products *eventus.Repository[*Product]
 }
 
-func (h handlers) createProduct(ctx context.Context, c CreateProduct) (int64, error) {
-	return h.update(ctx, c.ID, c.CommandID, nil, func(p *Product) error { return p.Create(c.Name, c.Price) })
+// NewCommands returns the commands over the products of a repository.
+func NewCommands(products *eventus.Repository[*Product]) Commands { return Commands{products} }
+
+// CreateProduct makes a product. It returns [ErrExists] if the id is taken.
+func (s Commands) CreateProduct(ctx context.Context, c CreateProduct) (*Product, error) {
+	return s.update(ctx, c.ID, c.CommandID, nil, func(p *Product) error { return p.Create(c.Name, c.Price) })
 }
 
-func (h handlers) changePrice(ctx context.Context, c ChangePrice) (int64, error) {
-	return h.update(ctx, c.ID, c.CommandID, c.Expected, func(p *Product) error { return p.Reprice(c.Price) })
+// ChangePrice gives a product another price.
+func (s Commands) ChangePrice(ctx context.Context, c ChangePrice) (*Product, error) {
+	return s.update(ctx, c.ID, c.CommandID, c.Expected, func(p *Product) error { return p.Reprice(c.Price) })
 }
 
-func (h handlers) rename(ctx context.Context, c Rename) (int64, error) {
-	return h.update(ctx, c.ID, c.CommandID, c.Expected, func(p *Product) error { return p.Rename(c.Name) })
+// Rename gives a product another name.
+func (s Commands) Rename(ctx context.Context, c Rename) (*Product, error) {
+	return s.update(ctx, c.ID, c.CommandID, c.Expected, func(p *Product) error { return p.Rename(c.Name) })
 }
 
-func (h handlers) discontinue(ctx context.Context, c Discontinue) (int64, error) {
-	return h.update(ctx, c.ID, c.CommandID, c.Expected, (*Product).Discontinue)
+// Discontinue ends the life of a product.
+func (s Commands) Discontinue(ctx context.Context, c Discontinue) (*Product, error) {
+	return s.update(ctx, c.ID, c.CommandID, c.Expected, (*Product).Discontinue)
 }
 
-// update lets a product decide and returns its version after that.
-func (h handlers) update(ctx context.Context, id, commandID string, expected *int64, decide func(*Product) error) (int64, error) {
+// update lets a product decide.
+func (s Commands) update(ctx context.Context, id, commandID string, expected *int64, decide func(*Product) error) (*Product, error) {
 	if err := CheckID(id); err != nil {
-		return 0, err
+		return nil, err
 	}
 	options := []eventus.UpdateOption{eventus.CommandID(commandID)}
 	if expected != nil {
 		options = append(options, eventus.Expect(*expected))
 	}
-	version, err := h.products.Update(ctx, id, decide, options...)
+	p, err := s.products.Update(ctx, id, decide, options...)
 	if err != nil {
-		return 0, fmt.Errorf("product %q: %w", id, err)
+		return nil, fmt.Errorf("product %q: %w", id, err)
 	}
-	return version, nil
+	return p, nil
 }

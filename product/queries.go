@@ -47,68 +47,59 @@ type HistoryPage struct {
 	More   bool // whether there are events after these
 }
 
-// Queries holds the handler of each query. All return [eventus.ErrNotFound] for
-// a product that is not there.
-type Queries struct {
-	GetProductByID      eventus.QueryHandler[GetProductByID, View]
-	ListProducts        eventus.QueryHandler[ListProducts, ProductPage]
-	GetProductAtVersion eventus.QueryHandler[GetProductAtVersion, View]
-	GetProductHistory   eventus.QueryHandler[GetProductHistory, HistoryPage]
-}
-
 // Waiter returns when the read model shows a version of a stream. A
 // consume.Follower is one.
 type Waiter interface {
 	Wait(ctx context.Context, stream eventus.Stream, version int64) error
 }
 
-// NewQueries returns handlers that answer from the read model what is asked
-// often, and from the store what only the store has. The waiter is the consumer
-// that writes the read model.
-func NewQueries(views Views, waiter Waiter, products *eventus.Repository[*Product]) Queries {
-	a := answers{views, waiter, products}
-	return Queries{
-		GetProductByID:      eventus.QueryHandlerFunc[GetProductByID, View](a.productByID),
-		ListProducts:        eventus.QueryHandlerFunc[ListProducts, ProductPage](a.products),
-		GetProductAtVersion: eventus.QueryHandlerFunc[GetProductAtVersion, View](a.productAtVersion),
-		GetProductHistory:   eventus.QueryHandlerFunc[GetProductHistory, HistoryPage](a.history),
-	}
-}
-
-type answers struct {
+// Queries answers from the read model what is asked often, and from the store what
+// only the store has. All but ListProducts return [eventus.ErrNotFound] for a
+// product that is not there.
+type Queries struct {
 	views  Views
 	waiter Waiter
 	store  *eventus.Repository[*Product]
 }
 
-func (a answers) productByID(ctx context.Context, q GetProductByID) (View, error) {
+// NewQueries returns queries of a read model and of a store. The waiter is the
+// consumer that writes the read model.
+func NewQueries(views Views, waiter Waiter, products *eventus.Repository[*Product]) Queries {
+	return Queries{views, waiter, products}
+}
+
+// GetProductByID reads a product from the read model.
+func (s Queries) GetProductByID(ctx context.Context, q GetProductByID) (View, error) {
 	if q.MinVersion > 0 {
-		if err := a.waiter.Wait(ctx, Products.Stream(q.ID), q.MinVersion); err != nil {
+		if err := s.waiter.Wait(ctx, Products.Stream(q.ID), q.MinVersion); err != nil {
 			return View{}, err
 		}
 	}
-	return a.views.Get(ctx, q.ID)
+	return s.views.Get(ctx, q.ID)
 }
 
-func (a answers) products(ctx context.Context, q ListProducts) (ProductPage, error) {
-	views, err := a.views.List(ctx, q.After, q.Limit+1)
+// ListProducts reads a page of products from the read model.
+func (s Queries) ListProducts(ctx context.Context, q ListProducts) (ProductPage, error) {
+	views, err := s.views.List(ctx, q.After, q.Limit+1)
 	if err != nil {
 		return ProductPage{}, err
 	}
 	return ProductPage{Products: views[:min(q.Limit, len(views))], More: len(views) > q.Limit}, nil
 }
 
-func (a answers) productAtVersion(ctx context.Context, q GetProductAtVersion) (View, error) {
-	p, err := a.store.LoadVersion(ctx, q.ID, q.Version)
+// GetProductAtVersion loads a product as it was at a version.
+func (s Queries) GetProductAtVersion(ctx context.Context, q GetProductAtVersion) (View, error) {
+	p, err := s.store.LoadVersion(ctx, q.ID, q.Version)
 	if err != nil {
 		return View{}, err
 	}
 	return viewOf(p), nil
 }
 
-func (a answers) history(ctx context.Context, q GetProductHistory) (HistoryPage, error) {
+// GetProductHistory reads a page of events of a product.
+func (s Queries) GetProductHistory(ctx context.Context, q GetProductHistory) (HistoryPage, error) {
 	var page HistoryPage
-	for m, err := range eventus.History(ctx, a.store, q.ID, eventus.AfterVersion(q.After)) {
+	for m, err := range eventus.History(ctx, s.store, q.ID, eventus.AfterVersion(q.After)) {
 		if err != nil {
 			return HistoryPage{}, err
 		}

@@ -64,7 +64,7 @@ func (s *Store) Remember(ctx context.Context, tx *sql.Tx, consumer string, keys 
 
 const forgetOlderSQL = `
 DELETE FROM inbox_keys WHERE consumer = ?1 AND (category, source, event_id) IN (
-	SELECT category, source, event_id FROM inbox_keys WHERE consumer = ?1 AND at < ?2 LIMIT ?3
+	SELECT category, source, event_id FROM inbox_keys WHERE consumer = ?1 AND at < ?2 LIMIT ?3 + 0
 )`
 
 // ForgetOlder implements [store.Inbox].
@@ -122,7 +122,7 @@ func (s *Store) AddDeadLetter(ctx context.Context, tx *sql.Tx, l store.DeadLette
 
 const listLettersSQL = `
 SELECT ` + messageColumns + `, id, consumer, source, broker_id, sequence, header, size, error, reason, at FROM dead_letters
-WHERE consumer = ?1 AND (?2 = 0 OR id < ?2) ORDER BY id DESC LIMIT ?3`
+WHERE consumer = ?1 AND (?2 = 0 OR id < ?2) ORDER BY id DESC LIMIT ?3 + 0`
 
 // ListDeadLetters implements [store.DeadLetters].
 func (s *Store) ListDeadLetters(ctx context.Context, consumer string, before int64, limit int) ([]store.DeadLetter, error) {

@@ -109,7 +109,7 @@ func (s *Store) Enqueue(ctx context.Context, tx *sql.Tx, consumer string, messag
 const queuedSQL = `
 SELECT ` + messageColumns + `, source, previous FROM inbox_messages
 WHERE consumer = ? AND category = ? AND stream_id = ?
-ORDER BY version, event_id LIMIT ?`
+ORDER BY version, event_id LIMIT ? + 0`
 
 // Queued implements [store.Queues].
 func (s *Store) Queued(ctx context.Context, tx *sql.Tx, consumer string, stream store.Stream, limit int) ([]store.QueuedMessage, error) {
@@ -146,7 +146,7 @@ func (s *Store) Dequeue(ctx context.Context, tx *sql.Tx, consumer string, stream
 const dueQueuesSQL = `
 SELECT ` + queueColumns + ` FROM inbox_queues AS q
 WHERE q.consumer = ?1 AND q.category IN (SELECT value FROM json_each(?2)) AND q.reason IN ('waiting', 'unknown') AND q.next_try <= ?3
-ORDER BY q.next_try, q.category, q.stream_id LIMIT ?4`
+ORDER BY q.next_try, q.category, q.stream_id LIMIT ?4 + 0`
 
 // DueQueues implements [store.Queues].
 func (s *Store) DueQueues(ctx context.Context, consumer string, categories []string, limit int) ([]store.Queue, error) {
@@ -157,7 +157,7 @@ func (s *Store) DueQueues(ctx context.Context, consumer string, categories []str
 const listQueuesSQL = `
 SELECT ` + queueColumns + ` FROM inbox_queues AS q
 WHERE q.consumer = ? AND (q.category, q.stream_id) > (?, ?)
-ORDER BY q.category, q.stream_id LIMIT ?`
+ORDER BY q.category, q.stream_id LIMIT ? + 0`
 
 // ListQueues implements [store.Queues].
 func (s *Store) ListQueues(ctx context.Context, consumer string, after store.Stream, limit int) ([]store.Queue, error) {
@@ -167,7 +167,7 @@ func (s *Store) ListQueues(ctx context.Context, consumer string, after store.Str
 const orphanQueuesSQL = `
 SELECT ` + queueColumns + ` FROM inbox_queues AS q
 WHERE q.consumer = ?1 AND q.category IN (SELECT value FROM json_each(?2)) AND q.reason = 'gap' AND q.version = 1
-ORDER BY q.since DESC, q.category, q.stream_id LIMIT ?4 OFFSET ?3`
+ORDER BY q.since DESC, q.category, q.stream_id LIMIT ?4 + 0 OFFSET ?3`
 
 // OrphanQueues implements [store.Queues].
 func (s *Store) OrphanQueues(ctx context.Context, consumer string, categories []string, spared, limit int) ([]store.Queue, error) {

@@ -4,6 +4,7 @@ import (
 	"database/sql"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/eventus-go/eventus/store"
@@ -13,16 +14,73 @@ import (
 const messageColumns = `position, category, stream_id, version, event_id, type, content_type, data, time,
 	correlation_id, causation_id, actor, metadata`
 
-// eventColumns are what scanEvent reads of event_store.
+// eventColumns are what an eventScanner reads of event_store.
 const eventColumns = messageColumns + `, checksum`
 
-// scanEvent reads eventColumns, and more after them.
-func scanEvent(rows *sql.Rows, m *store.Message, more ...any) error {
-	var checksum sql.NullInt32
-	if err := scanMessage(rows, m, append([]any{&checksum}, more...)...); err != nil || !checksum.Valid {
-		return err
+// streamColumns are eventColumns without those that a reader of one stream knows.
+const streamColumns = `position, version, event_id, type, content_type, data, time,
+	correlation_id, causation_id, actor, metadata, checksum`
+
+// eventScanner reads rows of events, each of which goes through the same
+// variables: what database/sql and the driver do for a column is most of what a
+// read costs.
+type eventScanner struct {
+	rows     *sql.Rows
+	m        store.Message
+	at       int64
+	fields   sql.NullString
+	checksum sql.NullInt32
+	columns  []any
+}
+
+// scanEvents returns a scanner of eventColumns, and of more after them.
+func scanEvents(rows *sql.Rows, more ...any) *eventScanner {
+	s := &eventScanner{rows: rows}
+	m := &s.m
+	s.columns = append([]any{
+		&m.Position, &m.Stream.Category, &m.Stream.ID, &m.Version, &m.ID, &m.Type, &m.ContentType, &m.Data, &s.at,
+		&m.Metadata.CorrelationID, &m.Metadata.CausationID, &m.Metadata.Actor, &s.fields, &s.checksum,
+	}, more...)
+	return s
+}
+
+// scanStream returns a scanner of streamColumns.
+func scanStream(rows *sql.Rows, stream store.Stream) *eventScanner {
+	s := scanEvents(rows)
+	s.m.Stream = stream
+	s.columns = slices.Delete(s.columns, 1, 3)
+	return s
+}
+
+// next reads the row that rows is at.
+func (s *eventScanner) next() (store.Message, error) {
+	s.m.Metadata.Fields = nil
+	if err := s.rows.Scan(s.columns...); err != nil {
+		return store.Message{}, err
 	}
-	return store.Verify(m, checksum.Int32)
+	if err := complete(&s.m, s.at, s.fields); err != nil {
+		return store.Message{}, err
+	}
+	if s.checksum.Valid {
+		if err := store.Verify(&s.m, s.checksum.Int32); err != nil {
+			return store.Message{}, err
+		}
+	}
+	return s.m, nil
+}
+
+// page reads all rows and closes them.
+func (s *eventScanner) page() ([]store.Message, error) {
+	defer s.rows.Close()
+	var page []store.Message
+	for s.rows.Next() {
+		m, err := s.next()
+		if err != nil {
+			return nil, err
+		}
+		page = append(page, m)
+	}
+	return page, s.rows.Err()
 }
 
 // scanMessage reads messageColumns, and more after them.
@@ -36,6 +94,11 @@ func scanMessage(rows *sql.Rows, m *store.Message, more ...any) error {
 	if err != nil {
 		return err
 	}
+	return complete(m, at, fields)
+}
+
+// complete sets the parts of a message that are of other types in the database.
+func complete(m *store.Message, at int64, fields sql.NullString) error {
 	m.Time = time.UnixMicro(at).UTC()
 	if fields.Valid {
 		if err := json.Unmarshal([]byte(fields.String), &m.Metadata.Fields); err != nil {
@@ -43,20 +106,6 @@ func scanMessage(rows *sql.Rows, m *store.Message, more ...any) error {
 		}
 	}
 	return nil
-}
-
-// scanMessages reads a page of messages and closes rows.
-func scanMessages(rows *sql.Rows) ([]store.Message, error) {
-	defer rows.Close()
-	var page []store.Message
-	for rows.Next() {
-		var m store.Message
-		if err := scanEvent(rows, &m); err != nil {
-			return nil, err
-		}
-		page = append(page, m)
-	}
-	return page, rows.Err()
 }
 
 // eventValues returns e's columns from event_id to metadata.

@@ -19,7 +19,7 @@ WHERE position > max(?, 0) AND error IS NULL AND (
 	SELECT r.position FROM outbox AS r
 	WHERE r.error IS NOT NULL AND r.refused_category = e.category AND r.refused_stream_id = e.stream_id AND r.position < e.position
 	LIMIT 1) IS NULL)
-ORDER BY position LIMIT ?`
+ORDER BY position LIMIT ? + 0`
 
 // Unpublished implements [store.Outbox].
 func (s *Store) Unpublished(ctx context.Context, after int64, limit int) ([]store.Outgoing, int64, error) {
@@ -38,9 +38,10 @@ func (s *Store) Unpublished(ctx context.Context, after int64, limit int) ([]stor
 	}
 	defer rows.Close()
 	var page []store.Outgoing
+	var m store.Outgoing
+	scanner := scanEvents(rows, &m.Previous, &m.Attempts)
 	for rows.Next() {
-		var m store.Outgoing
-		if err := scanEvent(rows, &m.Message, &m.Previous, &m.Attempts); err != nil {
+		if m.Message, err = scanner.next(); err != nil {
 			return nil, 0, fmt.Errorf("read the outbox: %w", s.damaged(err))
 		}
 		page = append(page, m)

@@ -78,7 +78,7 @@ func (s *Store) FindParked(ctx context.Context, tx *sql.Tx, id store.ConsumerID,
 const dueParkedSQL = `
 SELECT ` + parkedColumns + ` FROM parked_streams
 WHERE name = ?1 AND generation = ?2 AND reason IN ('waiting', 'unknown') AND next_try <= ?3 AND hash % ?4 = ?5
-ORDER BY next_try LIMIT ?6`
+ORDER BY next_try LIMIT ?6 + 0`
 
 // DueParked implements [store.ParkedStreams].
 func (s *Store) DueParked(ctx context.Context, id store.ConsumerID, segment, segments, limit int) ([]store.Parked, error) {
@@ -97,7 +97,7 @@ func (s *Store) DueParked(ctx context.Context, id store.ConsumerID, segment, seg
 const listParkedSQL = `
 SELECT ` + parkedColumns + ` FROM parked_streams
 WHERE name = ? AND generation = ? AND (category, stream_id) > (?, ?)
-ORDER BY category, stream_id LIMIT ?`
+ORDER BY category, stream_id LIMIT ? + 0`
 
 // ListParked implements [store.ParkedStreams].
 func (s *Store) ListParked(ctx context.Context, id store.ConsumerID, after store.Stream, limit int) ([]store.Parked, error) {

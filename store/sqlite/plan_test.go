@@ -2,6 +2,9 @@ package sqlite
 
 import (
 	"database/sql"
+	"os"
+	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -193,6 +196,28 @@ func TestPlans(t *testing.T) {
 				t.Errorf("the plan is\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
 			}
 		})
+	}
+}
+
+// SQLite looks at the number that is bound to a bare LIMIT when it plans a
+// statement. It therefore plans the statement again each time another one is bound,
+// which costs more than to read a short stream.
+func TestNoStatementIsPlannedAgain(t *testing.T) {
+	bare := regexp.MustCompile(`LIMIT \?\d*\s*($|\)|OFFSET)`)
+	files, err := filepath.Glob("*.go")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("got %d files and error %v", len(files), err)
+	}
+	for _, file := range files {
+		source, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for n, line := range strings.Split(string(source), "\n") {
+			if bare.MatchString(strings.ReplaceAll(line, "`", "")) {
+				t.Errorf("%s:%d: write LIMIT ? + 0 in %q", file, n+1, line)
+			}
+		}
 	}
 }
 

@@ -13,9 +13,9 @@ import (
 )
 
 const readSQL = `
-SELECT ` + eventColumns + ` FROM event_store
+SELECT ` + streamColumns + ` FROM event_store
 WHERE category = ? AND stream_id = ? AND version > ?
-ORDER BY version LIMIT ?`
+ORDER BY version LIMIT ? + 0`
 
 // Read implements [store.Reader].
 func (s *Store) Read(ctx context.Context, stream store.Stream, after int64, limit int) ([]store.Message, error) {
@@ -31,7 +31,7 @@ func (s *Store) read(ctx context.Context, statement *sql.Stmt, stream store.Stre
 	if err != nil {
 		return nil, fmt.Errorf("read %s: %w", stream, s.damaged(err))
 	}
-	page, err := scanMessages(rows)
+	page, err := scanStream(rows, stream).page()
 	if err != nil {
 		return nil, fmt.Errorf("read %s: %w", stream, s.damaged(err))
 	}
@@ -41,7 +41,7 @@ func (s *Store) read(ctx context.Context, statement *sql.Stmt, stream store.Stre
 const readAllSQL = `
 SELECT ` + eventColumns + ` FROM event_store
 WHERE position > ?
-ORDER BY position LIMIT ?`
+ORDER BY position LIMIT ? + 0`
 
 // ReadAll implements [store.Log]. Positions are drawn by the one transaction
 // that holds the database's write lock, so they are committed in their order.
@@ -50,7 +50,7 @@ func (s *Store) ReadAll(ctx context.Context, after int64, limit int) ([]store.Me
 	if err != nil {
 		return nil, fmt.Errorf("read the log after %d: %w", after, s.damaged(err))
 	}
-	page, err := scanMessages(rows)
+	page, err := scanEvents(rows).page()
 	if err != nil {
 		return nil, fmt.Errorf("read the log after %d: %w", after, s.damaged(err))
 	}
@@ -63,7 +63,7 @@ func (s *Store) ReadAll(ctx context.Context, after int64, limit int) ([]store.Me
 const readStretchSQL = `
 WITH looked AS MATERIALIZED (
 	SELECT min(position) AS first, max(position) AS last
-	FROM (SELECT position FROM event_store WHERE position > ?1 AND position <= ?2 ORDER BY position LIMIT ?4)
+	FROM (SELECT position FROM event_store WHERE position > ?1 AND position <= ?2 ORDER BY position LIMIT ?4 + 0)
 )
 SELECT position, category, stream_id, version, event_id, type, content_type,
 	iif(category IN (SELECT value FROM json_each(?3)), data, x''), time, correlation_id, causation_id, actor, metadata,
@@ -101,9 +101,10 @@ func (s *Store) readStretch(ctx context.Context, r store.Range) (stretch store.S
 	}
 	defer rows.Close()
 	more := false
+	scanner := scanEvents(rows, &more)
 	for len(stretch.Messages) < r.Limit && rows.Next() {
-		var m store.Message
-		if err := scanEvent(rows, &m, &more); err != nil {
+		m, err := scanner.next()
+		if err != nil {
 			return stretch, err
 		}
 		stretch.Add(r, &m)

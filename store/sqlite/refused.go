@@ -59,7 +59,7 @@ const refusedSQL = `
 SELECT ` + eventColumns + `, error, attempts, refused_at, retry_at
 FROM outbox INDEXED BY outbox_refused CROSS JOIN event_store USING (position)
 WHERE error IS NOT NULL AND position > ?
-ORDER BY position LIMIT ?`
+ORDER BY position LIMIT ? + 0`
 
 // Refused implements [store.Outbox].
 func (s *Store) Refused(ctx context.Context, after int64, limit int) ([]store.Refused, error) {
@@ -69,10 +69,11 @@ func (s *Store) Refused(ctx context.Context, after int64, limit int) ([]store.Re
 	}
 	defer rows.Close()
 	var page []store.Refused
+	var r store.Refused
+	var since, retryAt int64
+	scanner := scanEvents(rows, &r.Error, &r.Attempts, &since, &retryAt)
 	for rows.Next() {
-		var r store.Refused
-		var since, retryAt int64
-		if err := scanEvent(rows, &r.Message, &r.Error, &r.Attempts, &since, &retryAt); err != nil {
+		if r.Message, err = scanner.next(); err != nil {
 			return nil, fmt.Errorf("read refused messages: %w", s.damaged(err))
 		}
 		r.Since, r.RetryAt = time.UnixMicro(since).UTC(), time.UnixMicro(retryAt).UTC()

@@ -74,11 +74,11 @@ const (
 	listRequestsSQL = `
 SELECT ` + requestColumns + ` FROM consumer_requests
 WHERE id < ?1
-ORDER BY id DESC LIMIT ?2`
+ORDER BY id DESC LIMIT ?2 + 0`
 	listRequestsOfSQL = `
 SELECT ` + requestColumns + ` FROM consumer_requests
 WHERE id < ?1 AND name = ?3
-ORDER BY id DESC LIMIT ?2`
+ORDER BY id DESC LIMIT ?2 + 0`
 )
 
 // ListRequests implements [store.Requests].

@@ -17,12 +17,12 @@ WITH snapshot AS MATERIALIZED (
 	FROM snapshots AS s CROSS JOIN event_store USING (category, stream_id, version, event_id)
 	WHERE category = ?1 AND stream_id = ?2 AND schema = ?3
 )
-SELECT 0 AS position, ?1, ?2, version, '', '', content_type, data, latest, '', '', '', NULL, NULL FROM snapshot
+SELECT 0 AS position, version, '', '', content_type, data, latest, '', '', '', NULL, NULL FROM snapshot
 UNION ALL
 SELECT * FROM (
-	SELECT ` + eventColumns + ` FROM event_store
+	SELECT ` + streamColumns + ` FROM event_store
 	WHERE category = ?1 AND stream_id = ?2 AND version > coalesce((SELECT version FROM snapshot), 0)
-	ORDER BY version LIMIT ?4
+	ORDER BY version LIMIT ?4 + 0
 )`
 
 // ReadSnapshot implements [store.Snapshots], in one statement.
@@ -44,7 +44,7 @@ func (s *Store) readSnapshot(ctx context.Context, statement *sql.Stmt, stream st
 	if err != nil {
 		return store.Snapshot{}, nil, fmt.Errorf("read snapshot of %s: %w", stream, s.damaged(err))
 	}
-	messages, err := scanMessages(rows)
+	messages, err := scanStream(rows, stream).page()
 	if err != nil {
 		return store.Snapshot{}, nil, fmt.Errorf("read snapshot of %s: %w", stream, s.damaged(err))
 	}

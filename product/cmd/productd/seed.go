@@ -39,7 +39,7 @@ func (s seed[Tx]) plant(ctx context.Context) error {
 	defer published.Unsubscribe()
 
 	command := product.CreateProduct{ID: seedID, Name: "Widget", Price: product.Money{Amount: 1299, Currency: "EUR"}}
-	version, err := s.commands.CreateProduct.Handle(eventus.ContextWithActor(ctx, "seed"), command)
+	p, err := s.commands.CreateProduct(eventus.ContextWithActor(ctx, "seed"), command)
 	if errors.Is(err, product.ErrExists) {
 		s.log.Info("the first product is there already", slog.String("id", seedID))
 		return nil
@@ -49,7 +49,7 @@ func (s seed[Tx]) plant(ctx context.Context) error {
 	}
 	s.log.Info("1. command accepted: CreateProduct", slog.String("id", command.ID),
 		slog.String("name", command.Name), slog.Int64("amount", command.Price.Amount), slog.String("currency", command.Price.Currency))
-	return s.trace(ctx, version, published)
+	return s.trace(ctx, p.Version(), published)
 }
 
 // trace logs what became of the command.
@@ -84,7 +84,7 @@ func (s seed[Tx]) trace(ctx context.Context, version int64, published *nats.Subs
 	s.log.Info("5. row written", slog.String("table", "product_views"), slog.String("id", row.ID),
 		slog.Int64("version", row.Version), slog.Int64("changes", row.Changes))
 
-	view, err := s.queries.GetProductByID.Handle(ctx, product.GetProductByID{ID: seedID})
+	view, err := s.queries.GetProductByID(ctx, product.GetProductByID{ID: seedID})
 	if err != nil {
 		return err
 	}
