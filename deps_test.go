@@ -24,8 +24,8 @@ var rules = map[string]struct {
 	"codec":                        {others: []string{"github.com/goccy/go-json"}},
 	"store":                        {},
 	"store/memory":                 {own: []string{"store"}},
-	"store/postgres":               {own: []string{"internal/combine", "internal/quiet", "store"}, others: []string{"github.com/jackc/pgx/v5"}},
-	"store/sqlite":                 {own: []string{"internal/combine", "store"}}, // the driver is the program's choice
+	"store/postgres":               {own: []string{"internal/combine", "internal/positions", "internal/quiet", "store"}, others: []string{"github.com/jackc/pgx/v5"}},
+	"store/sqlite":                 {own: []string{"internal/combine", "internal/positions", "store"}}, // the driver is the program's choice
 	"store/storetest":              {own: []string{"store"}, others: []string{"pgregory.net/rapid", "github.com/google/go-cmp"}},
 	"broker":                       {},
 	"broker/cloudevents":           {own: []string{"broker", "store"}},
@@ -34,6 +34,7 @@ var rules = map[string]struct {
 	"broker/brokertest":            {own: []string{"broker"}},
 	"internal/combine":             {own: []string{"store"}},
 	"internal/pause":               {others: []string{"github.com/sethvargo/go-retry"}},
+	"internal/positions":           {},
 	"internal/quiet":               {},
 	"consume":                      {own: []string{"", "store", "broker", "broker/cloudevents", "internal/pause", "internal/quiet"}, others: []string{"github.com/google/uuid", "github.com/sethvargo/go-retry"}},
 	"outbox":                       {own: []string{"store", "broker", "broker/cloudevents", "internal/pause", "internal/quiet"}, others: []string{"github.com/google/uuid"}},
@@ -60,7 +61,7 @@ var rules = map[string]struct {
 // withoutReflect are the packages of the write and read path.
 var withoutReflect = []string{
 	"", "codec", "store", "store/memory", "store/sqlite",
-	"broker", "broker/cloudevents", "broker/memory", "broker/jetstream", "outbox", "consume", "internal/combine", "internal/pause", "internal/quiet",
+	"broker", "broker/cloudevents", "broker/memory", "broker/jetstream", "outbox", "consume", "internal/combine", "internal/pause", "internal/positions", "internal/quiet",
 }
 
 // forTests are the packages that may import testing.

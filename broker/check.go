@@ -44,10 +44,17 @@ func isAlphanumeric(r rune) bool {
 	return 'a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' || '0' <= r && r <= '9'
 }
 
-// isToken follows RFC 9110, section 5.6.2.
+// tokenBytes are those of a token in RFC 9110, section 5.6.2.
+var tokenBytes = func() (is [256]bool) {
+	for c := range is {
+		is[c] = isAlphanumeric(rune(c)) || c < 128 && strings.ContainsRune("!#$%&'*+-.^_`|~", rune(c))
+	}
+	return is
+}()
+
 func isToken(name string) bool {
-	for _, r := range name {
-		if !isAlphanumeric(r) && !strings.ContainsRune("!#$%&'*+-.^_`|~", r) {
+	for i := range len(name) {
+		if !tokenBytes[name[i]] {
 			return false
 		}
 	}
@@ -60,7 +67,7 @@ func isHeaderValue(value string) bool {
 			return false
 		}
 	}
-	return strings.Trim(value, " ") == value
+	return value == "" || value[0] != ' ' && value[len(value)-1] != ' '
 }
 
 // CheckNotify reports what the contract refuses in the arguments of

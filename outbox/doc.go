@@ -85,7 +85,8 @@
 // message can be repeated, and a repeated run of messages can follow, but the
 // first copy of a version never comes before the first copy of an earlier one,
 // unless the broker itself loses one in the middle of what is sent and keeps later
-// ones. Its package says when that can be (jetstream.Broker.Publish).
+// ones. A connection that breaks does not do that. Its package says what does
+// (jetstream.Broker.Publish).
 //
 // A message that the broker refuses for good waits in the outbox with its error.
 // The store gives no later message of its stream until it is readmitted, and the

@@ -12,10 +12,11 @@ import (
 
 // look is a page of the outbox, on its way.
 type look struct {
-	done chan struct{} // closed when the rest is there
-	page []store.Outgoing
-	next int64
-	err  error
+	done     chan struct{} // closed when the rest is there
+	page     []store.Outgoing
+	messages []broker.Message // of the page
+	next     int64
+	err      error
 }
 
 func (r *Relay) look(ctx context.Context, after int64) *look {
@@ -23,6 +24,7 @@ func (r *Relay) look(ctx context.Context, after int64) *look {
 	go func() {
 		defer close(l.done)
 		l.page, l.next, l.err = r.outbox.Unpublished(ctx, after, limit)
+		l.messages = r.encode(l.page, "")
 	}()
 	return l
 }
@@ -65,7 +67,7 @@ func (r *Relay) drain(ctx context.Context) (published int, err error) {
 	var blocked map[store.Stream]bool
 	for first := true; ; first = false {
 		<-ahead.done
-		page, next := ahead.page, ahead.next
+		page, messages, next := ahead.page, ahead.messages, ahead.next
 		if ahead.err != nil {
 			return published, firstError(r.settle(marks), ahead.err)
 		}
@@ -83,7 +85,11 @@ func (r *Relay) drain(ctx context.Context) (published int, err error) {
 		}
 		r.resize(page)
 		ahead = r.look(ctx, next)
-		confirmed, refused, publishErr := r.publish(ctx, without(page, blocked))
+		if len(blocked) > 0 {
+			page = without(page, blocked)
+			messages = r.encode(page, "")
+		}
+		confirmed, refused, publishErr := r.publish(ctx, page, messages)
 		published += len(confirmed)
 		blocked = refused // the page that is read ahead may have more of these streams
 		if err := r.settle(marks); err != nil {
@@ -134,20 +140,21 @@ func without(page []store.Outgoing, streams map[store.Stream]bool) []store.Outgo
 // publish sends a page, leaves out what the broker refuses with the later
 // messages of its stream, and returns what was confirmed and which streams were
 // left out.
-func (r *Relay) publish(ctx context.Context, page []store.Outgoing) (confirmed []store.Outgoing, refused map[store.Stream]bool, err error) {
+func (r *Relay) publish(ctx context.Context, page []store.Outgoing, messages []broker.Message) (confirmed []store.Outgoing, refused map[store.Stream]bool, err error) {
 	if err := r.claimAll(ctx, page); err != nil {
 		return nil, nil, err
 	}
+	places := r.placesOf(page)
 	for len(page) > 0 {
-		part := page[:r.untilFirst(page)]
-		n, err := r.publisher.Publish(ctx, r.encode(part, ""))
+		part := page[:untilFirst(places, len(page))]
+		n, err := r.publisher.Publish(ctx, messages[:len(part)])
 		if r.changed() {
 			// What was confirmed before may be gone. The audit asks for it, by what
 			// was remembered before this page.
 			return confirmed, refused, firstError(err, errChanged)
 		}
 		confirmed = append(confirmed, part[:n]...)
-		r.remember(part[:n])
+		r.remember(part[:n], places)
 		refusal := refusalOf(err, n, len(part))
 		if refusal != nil {
 			m := page[refusal.Index]
@@ -159,9 +166,10 @@ func (r *Relay) publish(ctx context.Context, page []store.Outgoing) (confirmed [
 			}
 			refused[m.Stream] = true
 			page = append(page[n:refusal.Index:refusal.Index], without(page[refusal.Index:], refused)...)
+			messages, places = r.encode(page, ""), r.placesOf(page)
 			continue
 		}
-		page = page[n:]
+		page, messages, places = page[n:], messages[n:], places[min(n, len(places)):]
 		if err != nil && len(page) == 0 {
 			return confirmed, refused, fmt.Errorf("publish: %w", err)
 		}

@@ -33,29 +33,38 @@ func (r *Relay) place(m *store.Message) *store.Published {
 	return p
 }
 
-// untilFirst returns how many messages of a page can be published at once: up to
-// the first of a place without checkpoints. That message becomes one before
-// others follow it, so that they cannot be lost without it.
-func (r *Relay) untilFirst(page []store.Outgoing) int {
+// placesOf returns the places of a page, in its order, or nil without an auditor.
+func (r *Relay) placesOf(page []store.Outgoing) []*store.Published {
 	if r.auditor == nil {
-		return len(page)
+		return nil
 	}
+	places := make([]*store.Published, len(page))
 	for i := range page {
-		if len(r.place(&page[i].Message).Checkpoints) == 0 {
+		places[i] = r.place(&page[i].Message)
+	}
+	return places
+}
+
+// untilFirst returns how many of n messages can be published at once: up to the
+// first of a place without checkpoints. That message becomes one before others
+// follow it, so that they cannot be lost without it.
+func untilFirst(places []*store.Published, n int) int {
+	for i, p := range places {
+		if len(p.Checkpoints) == 0 {
 			return i + 1
 		}
 	}
-	return len(page)
+	return n
 }
 
 // remember notes where confirmed messages went.
-func (r *Relay) remember(confirmed []store.Outgoing) {
+func (r *Relay) remember(confirmed []store.Outgoing, places []*store.Published) {
 	if r.auditor == nil {
 		return
 	}
 	concerned := make(map[*store.Published]struct{})
 	for i := range confirmed {
-		p := r.place(&confirmed[i].Message)
+		p := places[i]
 		p.Position = max(p.Position, confirmed[i].Position)
 		concerned[p] = struct{}{}
 	}

@@ -148,13 +148,14 @@ func (r *repair) before(ctx context.Context, m store.Message) (string, error) {
 func (r *repair) publishAgain(ctx context.Context, lost []store.Outgoing, again string) (published int, left []store.Outgoing, err error) {
 	lost = without(lost, r.blocked)
 	for len(lost) > 0 {
-		part := lost[:r.untilFirst(lost)]
+		places := r.placesOf(lost)
+		part := lost[:untilFirst(places, len(lost))]
 		n, err := r.publisher.Publish(ctx, r.encode(part, again))
 		if r.changed() {
 			return published, lost, errors.Join(err, errChanged)
 		}
 		published += n
-		r.remember(part[:n])
+		r.remember(part[:n], places)
 		if refusal := refusalOf(err, n, len(part)); refusal != nil {
 			m := lost[refusal.Index]
 			r.cfg.Logger.Error("the broker refuses a message that it has lost: raise its limits, or readers wait for it",

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"strings"
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
@@ -15,21 +16,25 @@ import (
 // Place implements [broker.Auditor]: it is the stream and the subject.
 func (b *Broker) Place(topic, key string) string { return b.cfg.Stream + "/" + b.subject(topic, key) }
 
-// Session implements [broker.Auditor]. It changes with a reconnect, and when the
-// server confirms a message with a sequence that it has given before: then the
-// stream has lost its end, or is a new one.
+// Session implements [broker.Auditor]. It changes with a reconnect, when the
+// connection for publishing broke, and when the server confirms a message with a
+// sequence that it has given before: then the stream has lost its end, or is a new
+// one.
 func (b *Broker) Session() uint64 {
 	b.sequences.Lock()
 	defer b.sequences.Unlock()
-	return b.nc.Stats().Reconnects + b.regressions
+	return b.connections() + b.regressions
 }
+
+// connections counts the connections that came after others.
+func (b *Broker) connections() uint64 { return b.nc.Stats().Reconnects + b.breaks.Load() }
 
 // Newest implements [broker.Auditor]: the token is the message's sequence in the
 // stream.
 func (b *Broker) Newest(place string) (id, token string) {
 	b.sequences.Lock()
 	defer b.sequences.Unlock()
-	if last, ok := b.last[place]; ok && b.lastOf == b.nc.Stats().Reconnects {
+	if last, ok := b.last[strings.TrimPrefix(place, b.cfg.Stream+"/")]; ok && b.lastOf == b.connections() {
 		return last.id, strconv.FormatUint(last.sequence, 10)
 	}
 	return "", ""
@@ -53,15 +58,14 @@ type kept struct {
 func (b *Broker) confirmed(subject string, m kept, before uint64, duplicate bool) {
 	b.sequences.Lock()
 	defer b.sequences.Unlock()
-	if reconnects := b.nc.Stats().Reconnects; b.lastOf != reconnects {
+	if connections := b.connections(); b.lastOf != connections {
 		clear(b.last)
-		b.lastOf = reconnects
+		b.lastOf = connections
 	}
-	place := b.cfg.Stream + "/" + subject
 	if duplicate {
 		// It has the sequence of the first copy, behind which others may lie.
-		if m.sequence > b.last[place].sequence {
-			b.last[place] = m
+		if m.sequence > b.last[subject].sequence {
+			b.last[subject] = m
 		}
 		return
 	}
@@ -71,7 +75,7 @@ func (b *Broker) confirmed(subject string, m kept, before uint64, duplicate bool
 		clear(b.last)
 	}
 	b.highest = max(b.highest, m.sequence)
-	b.last[place] = m
+	b.last[subject] = m
 }
 
 // Find implements [broker.Auditor].

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
@@ -27,15 +28,21 @@ type Broker struct {
 	nc  *nats.Conn
 	js  jetstream.JetStream
 	cfg Config
+	// options are those of nc when New was called.
+	options nats.Options
 
-	mu     sync.Mutex
-	stream jetstream.Stream // nil before it was compared with cfg
+	mu      sync.Mutex
+	stream  jetstream.Stream // nil before it was compared with cfg
+	wire    *wire            // nil before the first Publish, and after it broke
+	dialing *dialing         // nil when no wire is on its way
+
+	breaks atomic.Uint64 // how many wires broke
 
 	sequences   sync.Mutex
 	highest     uint64          // the highest sequence that the server has confirmed, since it went back
 	regressions uint64          // how often it went back
-	last        map[string]kept // what lies last of what was confirmed, by place
-	lastOf      uint64          // the number of reconnects that last is of
+	last        map[string]kept // what lies last of what was confirmed, by subject
+	lastOf      uint64          // the number of connections that last is of
 }
 
 // New returns a broker on nc, which the caller owns and closes. It creates the
@@ -55,16 +62,11 @@ func New(ctx context.Context, nc *nats.Conn, cfg Config) (*Broker, error) {
 	if err != nil {
 		return nil, fmt.Errorf("jetstream broker: %w", err)
 	}
-	js, err := jetstream.New(nc,
-		jetstream.WithPublishAsyncTimeout(cfg.PublishTimeout),
-		// Each Publish bounds what it has in flight. A bound over all of them
-		// fails callers that waited 200 ms.
-		jetstream.WithPublishAsyncMaxPending(1<<30),
-	)
+	js, err := jetstream.New(nc)
 	if err != nil {
 		return nil, fmt.Errorf("jetstream broker: %w", err)
 	}
-	b := &Broker{nc: nc, js: js, cfg: cfg, last: make(map[string]kept)}
+	b := &Broker{nc: nc, js: js, cfg: cfg, options: nc.Opts, last: make(map[string]kept)}
 	if cfg.Lazy {
 		return b, nil
 	}

@@ -36,9 +36,14 @@
 // which the caller makes; Config.Replicas says on how many servers of a cluster
 // a message is kept.
 //
-// Connect with nats.ReconnectBufSize(-1) and nats.MaxReconnects(-1). Without
-// the first, the client keeps what is published while it reconnects and sends
-// it later, perhaps after the same messages were published again. [Broker] does
-// not publish while the connection is down, so that this takes a disconnect at
-// the very moment; and it is harmless to consumers that check versions.
+// Publish uses a second connection, which it makes with the options of the first
+// as they were when New was called, but for the callbacks: of those it calls only
+// the error handler, when the server denies it a right. It names the server of the
+// first connection first. The second connection never reconnects, and one that
+// broke is replaced by the next Publish. So a disconnect loses the end of what was
+// sent, and nothing overtakes what was lost. The server counts two connections for
+// each program that publishes.
+//
+// Connect with nats.MaxReconnects(-1): the client gives up after 60 attempts
+// otherwise.
 package jetstream

@@ -2,7 +2,6 @@ package jetstream
 
 import (
 	"fmt"
-	"hash/fnv"
 	"net/url"
 	"strconv"
 	"strings"
@@ -16,30 +15,49 @@ import (
 // keyHeader carries the Key, which the subject holds only as its hash.
 const keyHeader = "Eventus-Key"
 
-// encode maps a message that was checked to one of NATS. Again, if it is not
-// empty, makes its Nats-Msg-Id one that the server does not know.
-func (b *Broker) encode(m broker.Message, again string) *nats.Msg {
-	header := make(nats.Header, len(m.Header)+3)
-	values := make([]string, 0, len(m.Header)+3) // of all headers, so that each needs none of its own
-	set := func(name, value string) {
-		values = append(values, value)
-		header[name] = values[len(values)-1 : len(values) : len(values)]
+// encoder maps messages that were checked to those of NATS. Each takes the place of
+// the one before, so that their headers need no memory of their own.
+type encoder struct {
+	broker *Broker
+	msg    nats.Msg
+	set    int // headers of this message
+}
+
+// encode maps m. Again, if it is not empty, makes its Nats-Msg-Id one that the
+// server does not know.
+func (e *encoder) encode(m *broker.Message, again string) *nats.Msg {
+	if e.msg.Header == nil {
+		e.msg.Header = make(nats.Header, len(m.Header)+3)
 	}
+	e.msg.Subject, e.msg.Data, e.set = e.broker.subject(m.Topic, m.Key), m.Data, 0
 	for name, value := range m.Header {
-		set(name, value)
+		e.header(name, value)
 	}
 	suffix := ""
 	if again != "" {
-		set(againHeader, again)
+		e.header(againHeader, again)
 		suffix = ";" + again
 	}
 	if m.ID != "" {
-		set(jetstream.MsgIDHeader, url.PathEscape(m.ID)+suffix)
+		e.header(jetstream.MsgIDHeader, url.PathEscape(m.ID)+suffix)
 	}
 	if m.Key != "" {
-		set(keyHeader, url.PathEscape(m.Key))
+		e.header(keyHeader, url.PathEscape(m.Key))
 	}
-	return &nats.Msg{Subject: b.subject(m.Topic, m.Key), Header: header, Data: m.Data}
+	if e.set < len(e.msg.Header) { // the message before has others
+		e.msg.Header = nil
+		return e.encode(m, again)
+	}
+	return &e.msg
+}
+
+func (e *encoder) header(name, value string) {
+	if values, ok := e.msg.Header[name]; ok {
+		values[0] = value
+	} else {
+		e.msg.Header[name] = []string{value}
+	}
+	e.set++
 }
 
 // decode is the way back. It takes messages of other producers as well: one
@@ -74,11 +92,14 @@ func unescape(h nats.Header, name string) string {
 	return value // another producer's, and not escaped
 }
 
-// subject is where a message goes.
+// subject is where a message goes. The partition is the FNV-1a hash of the key,
+// of 32 bits, modulo their number.
 func (b *Broker) subject(topic, key string) string {
-	h := fnv.New32a()
-	h.Write([]byte(key))
-	return b.cfg.Prefix + "." + topic + "." + strconv.Itoa(int(h.Sum32()%uint32(b.cfg.Partitions)))
+	hash := uint32(2166136261)
+	for i := range len(key) {
+		hash = (hash ^ uint32(key[i])) * 16777619
+	}
+	return b.cfg.Prefix + "." + topic + "." + strconv.Itoa(int(hash%uint32(b.cfg.Partitions)))
 }
 
 // checkAll refuses what the contract refuses, and headers that are not ours to
@@ -100,6 +121,7 @@ func checkAll(messages []broker.Message) error {
 }
 
 func reserved(name string) bool {
-	name = strings.ToLower(name)
-	return strings.HasPrefix(name, "nats-") || name == "status" || name == "description" || name == "eventus-key" || name == "eventus-again"
+	return len(name) >= len("nats-") && strings.EqualFold(name[:len("nats-")], "nats-") ||
+		strings.EqualFold(name, "status") || strings.EqualFold(name, "description") ||
+		strings.EqualFold(name, keyHeader) || strings.EqualFold(name, againHeader)
 }

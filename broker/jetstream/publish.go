@@ -23,14 +23,18 @@ const (
 // their way, 512 messages or 8 MiB ahead of them, and stops sending at the first
 // that is missing.
 //
+// It publishes on a connection of its own, which is made by the first call in the
+// way of the caller's, is closed with it, and never reconnects. So a disconnect
+// loses the end of what was sent, and a message does not overtake one that was
+// lost: after an error the next call makes a new connection, and the caller
+// resumes from the first message that is not confirmed.
+//
 // A disconnect, a timeout (Config.PublishTimeout) and the end of ctx leave it
 // open whether messages after the confirmed ones were stored. The server drops
-// what is sent again within the duplicate window. When a message in the middle
-// failed and later ones were stored, the repetition of the first arrives after
-// them. Publish sends nothing more once the connection is another one, but it
-// cannot ask for that and send in one step: if the client disconnects and reconnects
-// in between, one message goes out on the new connection while those before it
-// were lost with the old one. Readers put it in order by its version.
+// what is sent again within the duplicate window. If the server itself loses a
+// message in the middle and stores later ones, the repetition of the first arrives
+// after them, and readers put it in order by its version: so may a cluster while
+// the stream changes its leader, and a server whose limits are reached for a moment.
 //
 // What the server calls a duplicate is confirmed only when it is there.
 // Otherwise it and what follows it are sent again, under message IDs that the
@@ -53,9 +57,9 @@ func (b *Broker) Publish(ctx context.Context, messages []broker.Message) (int, e
 	}
 	confirmed, again := 0, ""
 	for {
-		p := publication{broker: b, reconnects: b.nc.Stats().Reconnects, again: again,
+		p := publication{broker: b, messages: messages[confirmed:], encoder: encoder{broker: b}, again: again,
 			maxSize: int(stream.CachedInfo().Config.MaxMsgSize), newest: b.newest()}
-		err := p.run(ctx, messages[confirmed:])
+		err := p.publish(ctx)
 		confirmed += p.confirmed
 		if errors.Is(err, errSwallowed) {
 			again = rand.Text()
@@ -87,8 +91,6 @@ func (b *Broker) failed(ctx context.Context, m *broker.Message, index int, err e
 // codeHeaderTooLarge is of a message whose headers exceed 64 KiB.
 const codeHeaderTooLarge = 10097
 
-var errMaxMsgSize = errors.New("message size exceeds the stream's max_msg_size")
-
 // refusal returns what to do about an error that comes again for the same
 // message, and nothing for any other.
 func refusal(err error) string {
@@ -103,33 +105,50 @@ func refusal(err error) string {
 	return ""
 }
 
+var (
+	errMaxMsgSize = errors.New("message size exceeds the stream's max_msg_size")
+	errBroken     = fmt.Errorf("the connection for publishing broke, and the next call makes another one: %w", nats.ErrDisconnected)
+)
+
 // publication is one attempt of Publish.
 type publication struct {
-	broker     *Broker
-	reconnects uint64 // of the connection when it began
-	again      string // makes message IDs new ones
-	maxSize    int    // of the stream; 0 or less for none
-	newest     uint64 // a sequence that was confirmed before what is confirmed next
-	confirmed  int
-	inFlight   []flight
-	bytes      int
+	broker    *Broker
+	lane      *lane
+	messages  []broker.Message
+	encoder   encoder
+	again     string // makes message IDs new ones
+	maxSize   int    // of the stream; 0 or less for none
+	newest    uint64 // a sequence that was confirmed before what is confirmed next
+	confirmed int
+	bytes     int // in flight
 }
 
-type flight struct {
-	jetstream.PubAckFuture
-	id   string
-	size int
+// publish does it on a lane of its own.
+func (p *publication) publish(ctx context.Context) error {
+	w, err := p.broker.connected(ctx)
+	if err != nil {
+		return err
+	}
+	if p.lane, err = w.lane(); err != nil {
+		return errBroken
+	}
+	defer p.lane.leave()
+	err = p.run(ctx)
+	if errors.Is(err, jetstream.ErrAsyncPublishTimeout) {
+		w.nc.Close() // perhaps it leads nowhere
+	}
+	return err
 }
 
-func (p *publication) run(ctx context.Context, messages []broker.Message) error {
-	for _, m := range messages {
-		size := len(m.Data)
-		for len(p.inFlight) > 0 && (len(p.inFlight) == windowMessages || p.bytes+size > windowBytes) {
+func (p *publication) run(ctx context.Context) error {
+	for i := range p.messages {
+		size := len(p.messages[i].Data)
+		for n := p.lane.inFlight(); n > 0 && (n == windowMessages || p.bytes+size > windowBytes); n = p.lane.inFlight() {
 			if err := p.confirm(ctx); err != nil {
 				return err
 			}
 		}
-		if err := p.send(ctx, p.broker.encode(m, p.again), m.ID, size); err != nil {
+		if err := p.send(ctx, i, size); err != nil {
 			// What was sent before this message may yet be confirmed. If it is not,
 			// that is the message to go on with.
 			if earlier := p.confirmAll(ctx); earlier != nil {
@@ -141,31 +160,27 @@ func (p *publication) run(ctx context.Context, messages []broker.Message) error 
 	return p.confirmAll(ctx)
 }
 
-// send hands a message to the client, unless the connection is not the one that
-// took the messages before it: these may be lost with the old one.
-func (p *publication) send(ctx context.Context, m *nats.Msg, id string, size int) error {
+func (p *publication) send(ctx context.Context, i, size int) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	if nc := p.broker.nc; nc.Status() != nats.CONNECTED || nc.Stats().Reconnects != p.reconnects {
-		return nats.ErrDisconnected
-	}
+	m := p.encoder.encode(&p.messages[i], p.again)
 	// What is refused before it is sent is not overtaken by what follows it.
-	if p.maxSize > 0 && m.Size()-len(m.Subject) > p.maxSize {
+	if p.maxSize > 0 && m.Size()-len(m.Subject)-len(m.Reply) > p.maxSize {
 		return errMaxMsgSize
 	}
-	// The client's retry on "no responders" would come after later messages.
-	future, err := p.broker.js.PublishMsgAsync(m, jetstream.WithRetryAttempts(0))
-	if err != nil {
-		return err
+	err := p.lane.send(m, i, size)
+	if errors.Is(err, nats.ErrConnectionClosed) {
+		return errBroken
 	}
-	p.inFlight = append(p.inFlight, flight{future, id, size})
-	p.bytes += size
-	return nil
+	if err == nil {
+		p.bytes += size
+	}
+	return err
 }
 
 func (p *publication) confirmAll(ctx context.Context) error {
-	for len(p.inFlight) > 0 {
+	for p.lane.inFlight() > 0 {
 		if err := p.confirm(ctx); err != nil {
 			return err
 		}
@@ -176,43 +191,36 @@ func (p *publication) confirmAll(ctx context.Context) error {
 // confirm waits for the oldest message in flight. The wait ends at the latest
 // with Config.PublishTimeout.
 func (p *publication) confirm(ctx context.Context) error {
-	oldest := p.inFlight[0]
-	ack, err := await(ctx, oldest)
+	b, l := p.broker, p.lane
+	answer, err := l.await(ctx, b.cfg.PublishTimeout)
 	if err != nil {
 		return err
 	}
-	if stream := p.broker.cfg.Stream; ack.Stream != stream {
-		return fmt.Errorf("subject %s belongs to stream %s: choose another Config.Prefix", oldest.Msg().Subject, ack.Stream)
+	ack, usual, err := l.parse(answer)
+	if err != nil {
+		return err
 	}
-	if ack.Duplicate {
-		if err := p.broker.verify(ctx, oldest.Msg(), ack.Sequence); err != nil {
-			return err
+	f := l.flight(l.oldest)
+	m := &p.messages[f.index]
+	if !usual {
+		if ack.Stream != b.cfg.Stream {
+			return fmt.Errorf("subject %s belongs to stream %s: choose another Config.Prefix", f.subject, ack.Stream)
+		}
+		if ack.Duplicate {
+			if err := b.verify(ctx, p.encoder.encode(m, p.again), ack.Sequence); err != nil {
+				return err
+			}
+		} else {
+			l.learn(answer, ack)
 		}
 	}
-	p.broker.confirmed(oldest.Msg().Subject, kept{oldest.id, ack.Sequence}, p.newest, ack.Duplicate)
+	b.confirmed(f.subject, kept{m.ID, ack.Sequence}, p.newest, ack.Duplicate)
 	if !ack.Duplicate {
 		p.newest = ack.Sequence // the next one's is higher, unless the server loses this one meanwhile
 	}
 	p.confirmed++
-	p.bytes -= oldest.size
-	p.inFlight = p.inFlight[1:]
+	p.bytes -= f.size
+	f.answer = nil
+	l.oldest++
 	return nil
-}
-
-// await prefers a confirmation that is there to a context that has ended, so
-// that the caller repeats no more than it has to.
-func await(ctx context.Context, f jetstream.PubAckFuture) (*jetstream.PubAck, error) {
-	select {
-	case ack := <-f.Ok():
-		return ack, nil
-	default:
-	}
-	select {
-	case ack := <-f.Ok():
-		return ack, nil
-	case err := <-f.Err():
-		return nil, err
-	case <-ctx.Done():
-		return nil, ctx.Err()
-	}
 }

@@ -186,15 +186,9 @@ func TestPublishFindsTheStreamAgainAfterItWasDeleted(t *testing.T) {
 	nc := connect(t, serve(t, natsd.Config{Dir: t.TempDir()}))
 	b := open(t, nc, jetstream.Config{Stream: "LOST"})
 	wipe(t, nc, "LOST")
-	before := nc.Stats().OutMsgs
 	n, err := b.Publish(t.Context(), numbered("topic", 0, 1))
 	if n != 0 || !errors.Is(err, raw.ErrNoStreamResponse) {
 		t.Fatalf("got %d, %v", n, err)
-	}
-	// The message, and two requests about the stream. The client would send the
-	// message again by itself, after those that follow it.
-	if sent := nc.Stats().OutMsgs - before; sent != 3 {
-		t.Errorf("%d messages went out, want 3", sent)
 	}
 	publishAll(t, b, numbered("topic", 0, 1))
 }

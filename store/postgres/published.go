@@ -6,15 +6,23 @@ import (
 	"slices"
 	"time"
 
+	"github.com/eventus-go/eventus/internal/positions"
 	"github.com/eventus-go/eventus/store"
 	"github.com/jackc/pgx/v5"
 )
 
-const dequeueSQL = `
-WITH gone AS (DELETE FROM {schema}.outbox WHERE position = ANY ($1::bigint[]))
+// Consecutive positions go by the first and the last: a list is looked up one by one.
+const (
+	dequeueSQL = `
+WITH gone AS (DELETE FROM {schema}.outbox WHERE position = ANY ($8::bigint[]))` + keepSQL
+	dequeueRangeSQL = `
+WITH gone AS (DELETE FROM {schema}.outbox WHERE position BETWEEN $8 AND $9)` + keepSQL
+)
+
+const keepSQL = `
 INSERT INTO {schema}.published AS p (place, topic, position, message_id, token, floor, confirmed_at)
 SELECT l.place, l.topic, l.position, l.message_id, l.token, l.floor, coalesce(l.confirmed_at, clock_timestamp())
-FROM unnest($2::text[], $3::text[], $4::bigint[], $5::text[], $6::text[], $7::bigint[], $8::timestamptz[])
+FROM unnest($1::text[], $2::text[], $3::bigint[], $4::text[], $5::text[], $6::bigint[], $7::timestamptz[])
 	AS l (place, topic, position, message_id, token, floor, confirmed_at)
 ON CONFLICT (place) DO UPDATE SET topic = excluded.topic, position = excluded.position, message_id = excluded.message_id,
 	token = excluded.token, floor = excluded.floor, confirmed_at = excluded.confirmed_at`
@@ -29,12 +37,9 @@ FROM unnest($1::text[], $2::integer[], $3::bigint[], $4::text[], $5::text[], $6:
 )
 
 // MarkPublished implements [store.Outbox].
-func (s *Store) MarkPublished(ctx context.Context, positions []int64, last []store.Published) error {
-	if len(positions) == 0 && len(last) == 0 {
+func (s *Store) MarkPublished(ctx context.Context, published []int64, last []store.Published) error {
+	if len(published) == 0 && len(last) == 0 {
 		return ctx.Err()
-	}
-	if positions == nil {
-		positions = []int64{}
 	}
 	places, topics, ids, tokens := make([]string, len(last)), make([]string, len(last)), make([]string, len(last)), make([]string, len(last))
 	at, floors, times := make([]int64, len(last)), make([]int64, len(last)), make([]*time.Time, len(last))
@@ -42,20 +47,25 @@ func (s *Store) MarkPublished(ctx context.Context, positions []int64, last []sto
 		places[i], topics[i], at[i], ids[i], tokens[i], floors[i] = l.Place, l.Topic, l.Position, l.MessageID, l.Token, l.Floor
 		times[i] = timeOrNull(l.Time)
 	}
-	mark := []any{positions, places, topics, at, ids, tokens, floors, times}
+	dequeue, mark := s.statements.dequeue, []any{places, topics, at, ids, tokens, floors, times}
+	if len(published) > 0 && positions.Consecutive(published) {
+		dequeue, mark = s.statements.dequeueRange, append(mark, published[0], published[len(published)-1])
+	} else {
+		mark = append(mark, published)
+	}
 	var err error
 	if slices.ContainsFunc(last, func(l store.Published) bool { return l.Checkpoints != nil }) {
 		err = pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error {
 			batch := &pgx.Batch{}
-			batch.Queue(s.statements.dequeue, mark...)
+			batch.Queue(dequeue, mark...)
 			s.queueCheckpoints(batch, last)
 			return tx.SendBatch(ctx, batch).Close()
 		})
 	} else {
-		_, err = s.pool.Exec(ctx, s.statements.dequeue, mark...)
+		_, err = s.pool.Exec(ctx, dequeue, mark...)
 	}
 	if err != nil {
-		return fmt.Errorf("take %d messages off the outbox: %w", len(positions), err)
+		return fmt.Errorf("take %d messages off the outbox: %w", len(published), err)
 	}
 	return nil
 }

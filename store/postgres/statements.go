@@ -14,7 +14,8 @@ type statements struct {
 	read, readAll, logHead, timesAfter  string
 	readStretch                         string
 	holders, blockedBy                  string
-	unpublished, last, dequeue          string
+	unpublished, last                   string
+	dequeue, dequeueRange               string
 	published, refuse, readmit, refused string
 	dropCheckpoints, addCheckpoints     string
 	readSnapshot, writeSnapshot         string
@@ -47,7 +48,7 @@ func newStatements(schema string) statements {
 		appendEvent: in(appendEventSQL), appendStream: in(appendStreamSQL), appendEvents: in(appendEventsSQL), version: in(versionSQL),
 		read: in(readSQL), readAll: in(readAllSQL), readStretch: in(readStretchSQL), logHead: in(logHeadSQL), timesAfter: in(timesAfterSQL),
 		holders: in(holdersSQL), blockedBy: in(blockedBySQL),
-		unpublished: in(unpublishedSQL), last: in(lastSQL), dequeue: in(dequeueSQL), published: in(publishedSQL),
+		unpublished: in(unpublishedSQL), last: in(lastSQL), dequeue: in(dequeueSQL), dequeueRange: in(dequeueRangeSQL), published: in(publishedSQL),
 		dropCheckpoints: in(dropCheckpointsSQL), addCheckpoints: in(addCheckpointsSQL),
 		refuse: in(refuseSQL), readmit: in(readmitSQL), refused: in(refusedSQL),
 		readSnapshot: in(readSnapshotSQL), writeSnapshot: in(writeSnapshotSQL),

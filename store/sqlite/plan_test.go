@@ -58,14 +58,17 @@ var plans = []struct{ name, query, plan string }{
 	{"unpublished", unpublishedSQL, `
 		SEARCH outbox USING INTEGER PRIMARY KEY (rowid>?)
 		SEARCH e USING INTEGER PRIMARY KEY (rowid=?)
-		SCALAR SUBQUERY 3
-		SCAN CONSTANT ROW
 		SCALAR SUBQUERY 2
+		SCAN CONSTANT ROW
+		SCALAR SUBQUERY 1
 		SCAN outbox USING INDEX outbox_refused
-		CORRELATED SCALAR SUBQUERY 4
-		SEARCH r USING INDEX outbox_refused (refused_category=? AND refused_stream_id=? AND position<?)
-		CORRELATED SCALAR SUBQUERY 1
-		SEARCH p USING INDEX sqlite_autoindex_event_store_1 (category=? AND stream_id=? AND version=?)`},
+		CORRELATED SCALAR SUBQUERY 3
+		SEARCH r USING INDEX outbox_refused (refused_category=? AND refused_stream_id=? AND position<?)`},
+	{"events before those of a page", previousSQL, `
+		SCAN l VIRTUAL TABLE INDEX 1:
+		SEARCH e USING INDEX sqlite_autoindex_event_store_1 (category=? AND stream_id=? AND version=?)`},
+	{"mark consecutive ones published", dequeueRangeSQL, `
+		SEARCH outbox USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)`},
 	{"mark published", dequeueSQL, `
 		SEARCH outbox USING INTEGER PRIMARY KEY (rowid=?)
 		LIST SUBQUERY 1

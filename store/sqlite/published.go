@@ -7,10 +7,14 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/eventus-go/eventus/internal/positions"
 	"github.com/eventus-go/eventus/store"
 )
 
-const dequeueSQL = `DELETE FROM outbox WHERE position IN (SELECT value FROM json_each(?))`
+const (
+	dequeueSQL      = `DELETE FROM outbox WHERE position IN (SELECT value FROM json_each(?))`
+	dequeueRangeSQL = `DELETE FROM outbox WHERE position BETWEEN ? AND ?`
+)
 
 const keepSQL = `
 INSERT INTO published (place, topic, position, message_id, token, floor, confirmed_at) VALUES (?, ?, ?, ?, ?, ?, ?)
@@ -18,20 +22,13 @@ ON CONFLICT (place) DO UPDATE SET topic = excluded.topic, position = excluded.po
 	token = excluded.token, floor = excluded.floor, confirmed_at = excluded.confirmed_at`
 
 // MarkPublished implements [store.Outbox].
-func (s *Store) MarkPublished(ctx context.Context, positions []int64, last []store.Published) error {
-	if len(positions) == 0 && len(last) == 0 {
+func (s *Store) MarkPublished(ctx context.Context, published []int64, last []store.Published) error {
+	if len(published) == 0 && len(last) == 0 {
 		return ctx.Err()
 	}
-	if positions == nil {
-		positions = []int64{}
-	}
-	list, err := json.Marshal(positions)
-	if err != nil {
-		return err
-	}
 	return s.write(ctx, func(tx *sql.Tx) error {
-		if _, err := tx.StmtContext(ctx, s.statements.dequeue).ExecContext(ctx, string(list)); err != nil {
-			return fmt.Errorf("take %d messages off the outbox: %w", len(positions), err)
+		if err := s.dequeue(ctx, tx, published); err != nil {
+			return fmt.Errorf("take %d messages off the outbox: %w", len(published), err)
 		}
 		now := time.Now()
 		for _, l := range last {
@@ -45,6 +42,24 @@ func (s *Store) MarkPublished(ctx context.Context, positions []int64, last []sto
 		}
 		return nil
 	})
+}
+
+// dequeue deletes consecutive positions by the first and the last, which costs a
+// third of a list.
+func (s *Store) dequeue(ctx context.Context, tx *sql.Tx, published []int64) error {
+	if len(published) == 0 {
+		return nil
+	}
+	if positions.Consecutive(published) {
+		_, err := tx.StmtContext(ctx, s.statements.dequeueRange).ExecContext(ctx, published[0], published[len(published)-1])
+		return err
+	}
+	list, err := json.Marshal(published)
+	if err != nil {
+		return err
+	}
+	_, err = tx.StmtContext(ctx, s.statements.dequeue).ExecContext(ctx, string(list))
+	return err
 }
 
 func replaceCheckpoints(ctx context.Context, tx *sql.Tx, l store.Published, now time.Time) error {

@@ -9,15 +9,16 @@ import (
 // statements are those of the hot paths, prepared once for each connection that
 // uses them. They live as long as the database does.
 type statements struct {
-	lock, lasts, enqueue         *sql.Stmt
-	repeats                      *sql.Stmt
-	insert                       [len(insertSizes)]*sql.Stmt
-	read, readAll, readSnapshot  *sql.Stmt
-	readStretch                  *sql.Stmt
-	unpublished, last            *sql.Stmt
-	dequeue, keep, writeSnapshot *sql.Stmt
-	marks, setMarks              *sql.Stmt
-	enqueueMessage, remember     *sql.Stmt
+	lock, lasts, enqueue        *sql.Stmt
+	repeats                     *sql.Stmt
+	insert                      [len(insertSizes)]*sql.Stmt
+	read, readAll, readSnapshot *sql.Stmt
+	readStretch                 *sql.Stmt
+	unpublished, last, previous *sql.Stmt
+	dequeue, dequeueRange       *sql.Stmt
+	keep, writeSnapshot         *sql.Stmt
+	marks, setMarks             *sql.Stmt
+	enqueueMessage, remember    *sql.Stmt
 
 	listAll, listSome, saveConsumer, advance *sql.Stmt
 	deleteSegments, insertSegment            *sql.Stmt
@@ -31,7 +32,7 @@ func (s *statements) prepare(ctx context.Context, db *sql.DB) error {
 	all := map[**sql.Stmt]string{
 		&s.lock: lockSQL, &s.lasts: lastsSQL, &s.repeats: repeatsSQL, &s.enqueue: enqueueSQL,
 		&s.read: readSQL, &s.readAll: readAllSQL, &s.readStretch: readStretchSQL, &s.readSnapshot: readSnapshotSQL,
-		&s.unpublished: unpublishedSQL, &s.last: lastSQL, &s.dequeue: dequeueSQL, &s.keep: keepSQL, &s.writeSnapshot: writeSnapshotSQL,
+		&s.unpublished: unpublishedSQL, &s.previous: previousSQL, &s.last: lastSQL, &s.dequeue: dequeueSQL, &s.dequeueRange: dequeueRangeSQL, &s.keep: keepSQL, &s.writeSnapshot: writeSnapshotSQL,
 		&s.marks: marksSQL, &s.setMarks: setMarksSQL, &s.enqueueMessage: enqueueMessageSQL, &s.remember: rememberSQL,
 		&s.listAll: listAllSQL, &s.listSome: listSomeSQL, &s.saveConsumer: saveConsumerSQL, &s.advance: advanceSQL,
 		&s.deleteSegments: deleteSegmentsSQL, &s.insertSegment: insertSegmentSQL,
