@@ -25,9 +25,9 @@ type Aggregate[S any, E Event[S]] struct {
 	stored   store.Expected // the last event that the store has, as far as this value knows
 	latest   time.Time      // of the stored events' times; zero when it is not known
 	recorded []E
-	ids      []string   // of those recorded events that were sent to a store
-	sent     time.Time  // the latest time that these were sent with
-	events   *Events[E] // nil in a zero value
+	ids      []string       // of those recorded events that were sent to a store
+	sent     time.Time      // the latest time that these were sent with
+	events   *EventTable[E] // nil in a zero value
 }
 
 // noCopy makes go vet tell of a copied aggregate: the two would share what they
@@ -102,7 +102,7 @@ type core interface {
 }
 
 func (a *Aggregate[S, E]) bind(stream store.Stream, events any) {
-	a.stream, a.events = stream, events.(*Events[E])
+	a.stream, a.events = stream, events.(*EventTable[E])
 }
 
 func (a *Aggregate[S, E]) replay(m *store.Message) error {

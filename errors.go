@@ -31,7 +31,7 @@ var (
 
 	// ErrUnknownEvent tells that an event's type is not in the definition:
 	// recorded without a Type line, or stored by a newer release. It comes from
-	// [Events.Encode], and within a [*DecodeError] from every load.
+	// [EventTable.Encode], and within a [*DecodeError] from every load.
 	ErrUnknownEvent = errors.New("unknown event type")
 )
 

@@ -9,10 +9,10 @@ import (
 	"github.com/eventus-go/eventus/store"
 )
 
-// Events is the table of one category's events: wire names on one side, Go
+// EventTable is the table of one category's events: wire names on one side, Go
 // types on the other. [Define] makes one for an aggregate, [Foreign] one for
 // the events of another service. It is safe for concurrent use.
-type Events[E any] struct {
+type EventTable[E any] struct {
 	category string
 	codec    codec.Codec
 	codecs   map[string]codec.Codec // by content type
@@ -21,19 +21,19 @@ type Events[E any] struct {
 	foreign  bool
 }
 
-func newEvents[E any](category string, c codec.Codec) *Events[E] {
+func newEvents[E any](category string, c codec.Codec) *EventTable[E] {
 	// The store judges the category, so that it cannot refuse it later.
 	if err := (store.Stream{Category: category, ID: "id"}).Check(); err != nil {
 		panic(fmt.Sprintf("eventus: define %q: %v", category, err))
 	}
-	events := &Events[E]{category: category, byName: make(map[string]*line[E])}
+	events := &EventTable[E]{category: category, byName: make(map[string]*line[E])}
 	return events.WithCodec(c)
 }
 
 // WithCodec returns a copy of the table that encodes with c. It decodes by the
 // content type that is stored with each event: that of c, those of also, and
 // that of the codec it had before.
-func (t *Events[E]) WithCodec(c codec.Codec, also ...codec.Codec) *Events[E] {
+func (t *EventTable[E]) WithCodec(c codec.Codec, also ...codec.Codec) *EventTable[E] {
 	copied := *t
 	copied.codecs = make(map[string]codec.Codec, len(t.codecs)+len(also)+1)
 	for contentType, c := range t.codecs {
@@ -46,7 +46,7 @@ func (t *Events[E]) WithCodec(c codec.Codec, also ...codec.Codec) *Events[E] {
 	return &copied
 }
 
-func (t *Events[E]) add(l line[E]) {
+func (t *EventTable[E]) add(l line[E]) {
 	if err := store.CheckName("event type", l.name); err != nil {
 		panic(fmt.Sprintf("eventus: define %s: %v", t.category, err))
 	}
@@ -61,7 +61,7 @@ func (t *Events[E]) add(l line[E]) {
 }
 
 // finish checks what only the whole table can tell.
-func (t *Events[E]) finish() {
+func (t *EventTable[E]) finish() {
 	if len(t.lines) == 0 {
 		panic(fmt.Sprintf("eventus: define %s: no events; add a line for each", t.category))
 	}
@@ -74,16 +74,16 @@ func (t *Events[E]) finish() {
 
 // Category returns the category of the events' streams, which is their topic at
 // the broker too.
-func (t *Events[E]) Category() string { return t.category }
+func (t *EventTable[E]) Category() string { return t.category }
 
 // Foreign reports whether the table was made by [Foreign].
-func (t *Events[E]) Foreign() bool { return t.foreign }
+func (t *EventTable[E]) Foreign() bool { return t.foreign }
 
 // Stream returns the stream of the aggregate with that id.
-func (t *Events[E]) Stream(id string) Stream { return Stream{Category: t.category, ID: id} }
+func (t *EventTable[E]) Stream(id string) Stream { return Stream{Category: t.category, ID: id} }
 
 // Codec returns the codec that events and snapshots are encoded with.
-func (t *Events[E]) Codec() codec.Codec { return t.codec }
+func (t *EventTable[E]) Codec() codec.Codec { return t.codec }
 
 // EventInfo describes a line of a table, for tools that look at the forms of
 // events: contracts, documentation, schemas.
@@ -95,7 +95,7 @@ type EventInfo struct {
 }
 
 // Types lists the table in the order of its declaration.
-func (t *Events[E]) Types() []EventInfo {
+func (t *EventTable[E]) Types() []EventInfo {
 	types := make([]EventInfo, len(t.lines))
 	for i, l := range t.lines {
 		types[i] = EventInfo{Name: l.name, Upcast: l.upcast, Event: l.zero, Form: l.form}
@@ -105,7 +105,7 @@ func (t *Events[E]) Types() []EventInfo {
 
 // lineOf returns the line under which an event is stored. A table is short, and
 // a failed type assertion costs about a nanosecond: a walk beats a map here.
-func (t *Events[E]) lineOf(event any) *line[E] {
+func (t *EventTable[E]) lineOf(event any) *line[E] {
 	for _, l := range t.lines {
 		if !l.upcast && l.matches(event) {
 			return l
@@ -117,7 +117,7 @@ func (t *Events[E]) lineOf(event any) *line[E] {
 // Encode returns the event with its wire name, content type and data. The
 // caller fills in the rest. Its errors are [ErrUnknownEvent] and those of the
 // codec, both naming the event.
-func (t *Events[E]) Encode(event E) (store.Event, error) {
+func (t *EventTable[E]) Encode(event E) (store.Event, error) {
 	l := t.lineOf(event)
 	if l == nil {
 		return store.Event{}, fmt.Errorf("%w: %T is not in the definition of %s", ErrUnknownEvent, event, t.category)
@@ -135,7 +135,7 @@ func (t *Events[E]) Encode(event E) (store.Event, error) {
 // A message whose type is not in the table is an error that matches
 // [ErrUnknownEvent] for an aggregate's own events: leaving one out would lose a
 // fact. In a [Foreign] table it is not an error, and known is false.
-func (t *Events[E]) Decode(m store.Message) (message Message[E], known bool, err error) {
+func (t *EventTable[E]) Decode(m store.Message) (message Message[E], known bool, err error) {
 	if _, ok := t.byName[m.Type]; !ok && t.foreign {
 		return Message[E]{}, false, nil
 	}
@@ -157,7 +157,7 @@ func (t *Events[E]) Decode(m store.Message) (message Message[E], known bool, err
 
 // decode returns the event of a message. A codec or an upcaster that panics
 // condemns the message, not the program.
-func (t *Events[E]) decode(m *store.Message) (event E, err error) {
+func (t *EventTable[E]) decode(m *store.Message) (event E, err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			err = fmt.Errorf("panic: %v", p)
@@ -180,7 +180,7 @@ func (t *Events[E]) decode(m *store.Message) (event E, err error) {
 // codecOf returns the codec for a content type, or nil. Other producers write
 // media types with parameters, in any case, and with the suffix of the syntax
 // that a type of theirs has (RFC 9110, section 8.3.1, and RFC 6839).
-func (t *Events[E]) codecOf(contentType string) codec.Codec {
+func (t *EventTable[E]) codecOf(contentType string) codec.Codec {
 	if c, ok := t.codecs[contentType]; ok {
 		return c
 	}

@@ -25,13 +25,16 @@ import (
 )
 
 // Definition is what Eventus knows of one kind of aggregate: its category, how
-// to make one, and its table of events. It is made once by [Define], holds no
-// aggregate, and is safe for concurrent use.
+// to make one, and its table of events, whose methods it has ([EventTable]). It is
+// made once by [Define], holds no aggregate, and is safe for concurrent use.
 type Definition[A, E any] struct {
-	*Events[E]
+	*events[E]
 	make func() A
 	core func(A) core
 }
+
+// events is [EventTable], under a name that keeps it from being set from outside.
+type events[E any] = EventTable[E]
 
 // Define declares a kind of aggregate: its category, how to make an empty one, and
 // the name that each event is stored under. Call it once, in a package variable.
@@ -67,7 +70,7 @@ func Define[S any, E Event[S], A Root[S, E]](category string, make func() A, typ
 	}
 	events.finish()
 	return &Definition[A, E]{
-		Events: events,
+		events: events,
 		make:   make,
 		core:   func(a A) core { return a.embedsEventusAggregate() },
 	}
@@ -96,7 +99,7 @@ func New[T any]() *T { return new(T) }
 // and JSON.
 func (d *Definition[A, E]) WithCodec(c codec.Codec, also ...codec.Codec) *Definition[A, E] {
 	copied := *d
-	copied.Events = d.Events.WithCodec(c, also...)
+	copied.events = d.events.WithCodec(c, also...)
 	return &copied
 }
 
@@ -104,6 +107,6 @@ func (d *Definition[A, E]) WithCodec(c codec.Codec, also ...codec.Codec) *Defini
 func (d *Definition[A, E]) new(id string) (A, core) {
 	a := d.make()
 	c := d.core(a)
-	c.bind(d.Stream(id), d.Events)
+	c.bind(d.Stream(id), d.events)
 	return a, c
 }

@@ -29,7 +29,7 @@ type ForeignType[E any] struct {
 //
 // Foreign panics on a table without lines, a name used twice, and a category or
 // name that a store refuses.
-func Foreign[E any](category string, types ...ForeignType[E]) *Events[E] {
+func Foreign[E any](category string, types ...ForeignType[E]) *EventTable[E] {
 	events := newEvents[E](category, codec.JSON{AllowUnknownFields: true})
 	events.foreign = true
 	for _, t := range types {

@@ -17,7 +17,7 @@ func History[S any, E Event[S], A Root[S, E]](ctx context.Context, r *Repository
 	for _, opt := range opts {
 		opt(&o)
 	}
-	events := r.events.(*Events[E])
+	events := r.events.(*EventTable[E])
 	stream := events.Stream(id)
 	return func(yield func(Message[E], error) bool) {
 		after := o.after

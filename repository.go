@@ -18,7 +18,7 @@ type Repository[A any] struct {
 	category  string
 	new       func(id string) (A, core)
 	core      func(A) core
-	events    any // the definition's *Events[E], for History
+	events    any // the definition's *EventTable[E], for History
 	store     store.Store
 	snapshots store.Snapshots // nil when there are none
 	turns     turns
@@ -48,7 +48,7 @@ func NewRepository[A, E any](s store.Store, d *Definition[A, E], opts ...Option)
 		category: d.category,
 		new:      d.new,
 		core:     d.core,
-		events:   d.Events,
+		events:   d.events,
 		store:    s,
 		options:  defaultOptions(),
 	}

@@ -68,7 +68,7 @@ func (a *adoption[Tx]) rows(query string, args ...any) (rows []string) {
 }
 
 // run runs a consumer that has never failed until the test ends.
-func (a *adoption[Tx]) run(name string, sources ...*eventus.Events[happened]) *consume.Follower[Tx] {
+func (a *adoption[Tx]) run(name string, sources ...*eventus.EventTable[happened]) *consume.Follower[Tx] {
 	a.Helper()
 	routes := []consume.Route[Tx]{consume.OnReset(func(ctx context.Context, tx Tx) error {
 		return a.db.exec(ctx, tx, `DELETE FROM effects WHERE consumer = $1`, name)

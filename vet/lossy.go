@@ -66,7 +66,7 @@ func codedOf(pass *analysis.Pass) *typeutil.Map {
 		if !ok || method.Name() != "WithCodec" || !ofEventus(method) {
 			continue
 		}
-		// E is the last of Definition[A, E] and Events[E].
+		// E is the last of Definition[A, E] and EventTable[E].
 		args := pointee(method.Signature().Recv().Type()).(*types.Named).TypeArgs()
 		if state := stateOf(args.At(args.Len() - 1)); state != nil {
 			test, ok := coded.At(state).(bool)

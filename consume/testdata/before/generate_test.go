@@ -39,7 +39,7 @@ type happened struct {
 	N int `json:"n"`
 }
 
-func table(category string) *eventus.Events[happened] {
+func table(category string) *eventus.EventTable[happened] {
 	return eventus.Foreign(category, eventus.Known("happened", func(e happened) happened { return e }))
 }
 
