@@ -68,7 +68,11 @@ type doublings struct{}
 func (doublings) Ticks(low, high float64) []plot.Tick {
 	var ticks []plot.Tick
 	for v := low; v < high; v *= 2 {
-		ticks = append(ticks, plot.Tick{Value: v, Label: fmt.Sprint(v)})
+		label := fmt.Sprint(v)
+		if v < 1 {
+			label = fmt.Sprintf("1/%v", 1/v)
+		}
+		ticks = append(ticks, plot.Tick{Value: v, Label: label})
 	}
 	return ticks
 }
