@@ -1,7 +1,7 @@
 // Package combine makes few large writes of many small appends. An append that
 // comes alone is written at once. Appends that come while others are written are
-// gathered until as many streams wait as are being written, or a write has ended;
-// the next write carries them all.
+// gathered until half of all wait, or no write is under way; the next write carries
+// those that wait.
 //
 // A stream has one write under way at a time. Appends to one stream that follow
 // each other are one [Group], which the database checks and writes as a whole.

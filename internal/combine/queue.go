@@ -56,6 +56,7 @@ type Queue struct {
 	events int                    // of the appends in ready
 	bytes  int                    // of these events
 	writes []*write               // under way
+	crowd  int                    // the most streams that waited or were written at a time, of late
 	alarm  bool                   // a timer of checkPatience runs
 }
 
@@ -128,7 +129,8 @@ func (q *Queue) leave(p *pending) bool {
 //
 // One large write costs less than two small ones, but the database does not do all
 // of a write at once: while it waits for the disk, another can run. So a further
-// write starts when it is full, or when as many streams wait as are being written.
+// write starts when it is full, or when half of the crowd waits for it. If it took
+// what there is, the writes would become ever smaller.
 func (q *Queue) begin() *write {
 	if len(q.ready) == 0 || len(q.writes) >= q.cfg.MaxWrites {
 		return nil
@@ -139,10 +141,12 @@ func (q *Queue) begin() *write {
 			writing += w.streams
 		}
 	}
+	q.crowd = max(q.crowd, writing+len(q.ready))
 	full := len(q.ready) >= q.cfg.MaxStreams || q.events >= q.cfg.MaxEvents || q.bytes >= q.cfg.MaxBytes
-	if len(q.ready) < writing && !full {
+	if writing > 0 && 2*len(q.ready) < q.crowd && !full {
 		return nil
 	}
+	q.crowd -= 1 + q.crowd/8
 	w := &write{streams: len(q.ready)}
 	q.writes = append(q.writes, w)
 	return w

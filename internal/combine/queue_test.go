@@ -470,7 +470,7 @@ func allWait() (*table, gate) {
 	return t, g
 }
 
-func TestAFurtherWriteStartsWhenAsManyStreamsWaitAsAreWritten(t *testing.T) {
+func TestAFurtherWriteStartsWhenHalfOfAllWait(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		table, gate := allWait()
 		q := table.queue()
@@ -486,6 +486,26 @@ func TestAFurtherWriteStartsWhenAsManyStreamsWaitAsAreWritten(t *testing.T) {
 		table.mustWrite(t, []string{"a 1"}, []string{"b 1"}, []string{"c 1", "d 1"}, []string{"e 1", "f 1", "g 1"})
 		mustBeEmpty(t, q)
 	})
+}
+
+// A few that come back first from a write of many wait for the others, until many
+// have not come for a while.
+func TestAFurtherWriteIsOfHalfOfTheCrowd(t *testing.T) {
+	q := newTable().queue()
+	small := []*write{{streams: 1}}
+	q.crowd, q.writes, q.ready = 8, small, make([]*lane, 3)
+	if q.begin() != nil {
+		t.Error("a write of three starts beside another, of a crowd of eight")
+	}
+	q.ready = make([]*lane, 1)
+	for range 8 {
+		if q.writes = nil; q.begin() == nil {
+			t.Error("no write starts though none is under way")
+		}
+	}
+	if q.writes = small; q.begin() == nil {
+		t.Error("no second write starts, of two writers")
+	}
 }
 
 func TestAFullWriteStartsAtOnce(t *testing.T) {

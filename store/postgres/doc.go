@@ -9,8 +9,8 @@
 //
 // An append is one round trip and one transaction. One that finds nobody goes at
 // once. Appends of one [Store] that find others under way are combined: they wait
-// until as many streams wait as are being written, or a statement has ended, and the
-// next statement carries them all. Nobody waits for an open transaction unless
+// until half of all wait, or no statement is under way, and the next statement
+// carries them. Nobody waits for an open transaction unless
 // it has appended to the same stream, and then for 30 seconds at most.
 //
 // # The user's transaction
