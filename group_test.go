@@ -234,6 +234,36 @@ func TestAPanicOfADecisionIsItsCallersAlone(t *testing.T) {
 	})
 }
 
+// A line that moves is waited for, however long it is: all that went on by themselves
+// would race each other, and decide again and again.
+func TestALineThatMovesIsWaitedFor(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const crowd = 200
+		s := &slow{Store: memory.New(), pause: time.Millisecond}
+		r := eventus.NewRepository(s, counters)
+		var decided atomic.Int64
+		var under sync.WaitGroup
+		for range crowd {
+			under.Go(func() {
+				if _, err := r.Update(t.Context(), "c", func(c *counter) error {
+					decided.Add(1)
+					time.Sleep(100 * time.Millisecond)
+					return c.Add(2)
+				}); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		under.Wait()
+		if n := decided.Load(); n != crowd {
+			t.Errorf("%d decisions, want %d", n, crowd)
+		}
+		if c, err := r.Load(t.Context(), "c"); err != nil || c.State().Total != 2*crowd {
+			t.Errorf("total %d, error %v", c.State().Total, err)
+		}
+	})
+}
+
 // Whoever has decided does not wait for a decision behind it that takes long, and
 // that one is not lost.
 func TestALongDecisionKeepsNobody(t *testing.T) {

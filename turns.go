@@ -7,17 +7,24 @@ import (
 	"time"
 )
 
-// turnTimeout is how long an Update waits for those before it. One whose decide
-// hangs must not keep the others.
+// turnTimeout is how long an Update waits for its turn while no turn is handed on. One
+// whose decide hangs must not keep the others. Where turns are handed on, to wait is
+// the fastest: all that went on by themselves would race each other.
 const turnTimeout = time.Second
 
 // turns has the Updates under way in this process, one at a time for each
 // aggregate, and those that wait. Each gets a group with its turn.
 type turns struct {
 	mu     sync.Mutex
-	newest int64              // the number of the turn that was asked for last
-	queues map[string][]*turn // those that wait; has a key for each aggregate with an Update under way
-	kept   kept               // of aggregates without an Update under way
+	newest int64               // the number of the turn that was asked for last
+	queues map[string]*waiters // has a key for each aggregate with an Update under way
+	kept   kept                // of aggregates without an Update under way
+}
+
+// waiters are the Updates of an aggregate that wait.
+type waiters struct {
+	waiting []*turn
+	moved   time.Time // when a turn was handed on last
 }
 
 type turn struct {
@@ -34,18 +41,34 @@ func (t *turns) await(ctx context.Context, id string) (*group, error) {
 	}
 	timer := time.NewTimer(turnTimeout)
 	defer timer.Stop()
-	var err error
-	select {
-	case g := <-own.group:
-		return g, nil
-	case <-ctx.Done():
-		err = ctx.Err()
-	case <-timer.C:
+	for {
+		var err error
+		select {
+		case g := <-own.group:
+			return g, nil
+		case <-ctx.Done():
+			err = ctx.Err()
+		case <-timer.C:
+			if left := turnTimeout - time.Since(t.moved(id)); left > 0 {
+				timer.Reset(left)
+				continue
+			}
+		}
+		if t.leave(id, own) {
+			return nil, err
+		}
+		return <-own.group, nil // it came meanwhile, and has to be handed on
 	}
-	if t.leave(id, own) {
-		return nil, err
+}
+
+// moved returns when a turn was handed on last, while somebody waits.
+func (t *turns) moved(id string) (at time.Time) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if w := t.queues[id]; w != nil {
+		at = w.moved
 	}
-	return <-own.group, nil // it came meanwhile, and has to be handed on
+	return at
 }
 
 // ask returns a group if the turn is there at once, and else what to wait for.
@@ -54,18 +77,18 @@ func (t *turns) ask(id string) (own *turn, g *group) {
 	defer t.mu.Unlock()
 	t.newest++
 	if t.queues == nil {
-		t.queues = make(map[string][]*turn)
+		t.queues = make(map[string]*waiters)
 	}
-	waiting, busy := t.queues[id]
+	w, busy := t.queues[id]
 	if !busy {
-		t.queues[id] = nil
+		t.queues[id] = new(waiters)
 		if g = t.kept.take(id); g == nil {
 			g = newGroup()
 		}
 		return nil, g
 	}
 	own = &turn{t.newest, make(chan *group, 1)}
-	t.queues[id] = append(waiting, own)
+	w.waiting = append(w.waiting, own)
 	return own, nil
 }
 
@@ -73,11 +96,15 @@ func (t *turns) ask(id string) (own *turn, g *group) {
 func (t *turns) leave(id string, own *turn) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	i := slices.Index(t.queues[id], own)
+	w := t.queues[id]
+	if w == nil {
+		return false
+	}
+	i := slices.Index(w.waiting, own)
 	if i < 0 {
 		return false
 	}
-	t.queues[id] = slices.Delete(t.queues[id], i, i+1)
+	w.waiting = slices.Delete(w.waiting, i, i+1)
 	return true
 }
 
@@ -103,13 +130,15 @@ func (t *turns) end(id string, g *group, proven int64) {
 
 // next hands g to the Update that waits longest, if one does, after prepare.
 func (t *turns) next(id string, g *group, prepare func(*turn)) bool {
-	waiting := t.queues[id]
-	if len(waiting) == 0 {
+	w := t.queues[id]
+	if w == nil || len(w.waiting) == 0 {
 		return false
 	}
-	t.queues[id] = waiting[1:]
-	prepare(waiting[0])
-	waiting[0].group <- g
+	first := w.waiting[0]
+	w.waiting = w.waiting[1:]
+	w.moved = time.Now()
+	prepare(first)
+	first.group <- g
 	return true
 }
 

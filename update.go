@@ -27,7 +27,8 @@ import (
 // Updates of one aggregate that are called at the same time on one repository take
 // turns, so that they do not race each other: each decides on what those before it
 // have recorded, and one append stores the events of all that waited. An Update
-// that has waited for a second goes on by itself.
+// goes on by itself when no turn was handed on for a second, as while a decide of
+// another one does not return.
 //
 // An Update begins with what the last one on this repository knew of the aggregate,
 // if that is kept ([WithCache]), and not with a load. Its append proves that the
