@@ -112,6 +112,10 @@ func TestReadinessTellsOfDamage(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	if err := p.stop(); err != nil {
+		t.Fatal(err)
+	}
+	p = start(t, "-data", folder, "-seed=false") // the process before knows the product without reading it
 	if status := send(t.Context(), &acknowledged{}, "lamp", http.MethodDelete, p.url+"/products/lamp", ""); status != http.StatusInternalServerError {
 		t.Errorf("a command on the damaged product: %d", status)
 	}
