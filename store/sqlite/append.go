@@ -63,8 +63,11 @@ func (s *Store) Append(ctx context.Context, stream store.Stream, expected store.
 // writeGroups writes groups in one transaction. It is called with writer held.
 func (s *Store) writeGroups(ctx context.Context, groups []*combine.Group) error {
 	written := 0
+	// What holds the write lock waits for nobody. The driver starts a goroutine for
+	// each statement whose context can end.
+	inside := context.WithoutCancel(ctx)
 	err := s.transaction(ctx, func(tx *sql.Tx) (err error) {
-		written, err = s.appendTo(ctx, tx, groups)
+		written, err = s.appendTo(inside, tx, groups)
 		return err
 	})
 	if err == nil && written > 0 {
@@ -139,8 +142,18 @@ FROM json_each(?) AS s CROSS JOIN event_store AS e
 WHERE e.position = (
 	SELECT position FROM event_store WHERE category = s.value ->> 0 AND stream_id = s.value ->> 1 ORDER BY version DESC LIMIT 1)`
 
+const lastOneSQL = `SELECT version, event_id FROM event_store WHERE category = ? AND stream_id = ? ORDER BY version DESC LIMIT 1`
+
 // lasts returns the versions and ids of the last events of the groups' streams.
 func (s *Store) lasts(ctx context.Context, tx *sql.Tx, groups []*combine.Group) ([]store.Expected, error) {
+	if len(groups) == 1 {
+		last, of := make([]store.Expected, 1), groups[0].Stream
+		err := tx.StmtContext(ctx, s.statements.lastOne).QueryRowContext(ctx, of.Category, of.ID).Scan(&last[0].Version, &last[0].EventID)
+		if errors.Is(err, sql.ErrNoRows) {
+			err = nil
+		}
+		return last, err
+	}
 	streams := make([]store.Stream, len(groups))
 	for i, g := range groups {
 		streams[i] = g.Stream

@@ -22,6 +22,8 @@ var plans = []struct{ name, query, plan string }{
 		SEARCH e USING INTEGER PRIMARY KEY (rowid=?)
 		CORRELATED SCALAR SUBQUERY 1
 		SEARCH event_store USING COVERING INDEX sqlite_autoindex_event_store_1 (category=? AND stream_id=?)`},
+	{"last one", lastOneSQL, `
+		SEARCH event_store USING INDEX sqlite_autoindex_event_store_1 (category=? AND stream_id=?)`},
 	{"enqueue", enqueueSQL, `
 		SEARCH event_store USING INTEGER PRIMARY KEY (rowid>?)`},
 	{"read", readSQL, `
