@@ -43,7 +43,9 @@ func wait[Tx any](ctx context.Context, db Database[Tx], id store.ConsumerID, str
 	began := f.lastMove()
 	expected := f.expect(stream, version)
 	defer f.unexpect(expected)
+	poll := firstPoll
 	if f.worksOn(stream) {
+		poll = longestWaitPoll // this process knows first
 		timer := time.NewTimer(patience)
 		defer timer.Stop()
 		select {
@@ -54,7 +56,7 @@ func wait[Tx any](ctx context.Context, db Database[Tx], id store.ConsumerID, str
 		}
 	}
 	var position int64 // of the event
-	for poll := firstPoll; ; poll = min(2*poll, longestWaitPoll) {
+	for ; ; poll = min(2*poll, longestWaitPoll) {
 		moved := f.progressed() // before the look, so that no move falls between
 		if position == 0 {
 			page, err := db.Read(ctx, stream, version-1, 1)
