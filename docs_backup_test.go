@@ -53,6 +53,7 @@ func followBackupOfSQLite(p *page) {
 	copyFile(p.T, file, alone)
 	p.runGo("Back up a file", file, filepath.Join(p.dir, "backup.db"))
 	createProduct(p.T, before.url, "desk")
+	awaitPublished(func() bool { return outboxInFile(p.T, file) == 0 })
 	before.stop()
 	if n := eventsInFile(p.T, alone); n != 0 {
 		p.Errorf("the file alone has %d events: the page says that the last commits are not in it", n)
@@ -78,6 +79,7 @@ func followDump(p *page, server *pgtest.Server) {
 	p.sql(databases["shop"], "INSERT INTO snapshots SELECT category, stream_id, 99, version, event_id, 'c', 'x' FROM event_store")
 	p.run("Dump")
 	createProduct(p.T, before.url, "desk")
+	awaitPublished(func() bool { return p.sql(databases["shop"], "SELECT count(*) FROM outbox") == "0" })
 	elsewhere := followElsewhere(p.T, databases["shop"], databases["views"])
 	elsewhere.await(consume.Running, 3)
 	elsewhere.stop()
@@ -116,6 +118,7 @@ func followPointInTime(p *page, server *pgtest.Server) {
 	createProduct(p.T, before.url, "lamp")
 	p.run("Mark a moment")
 	createProduct(p.T, before.url, "desk")
+	awaitPublished(func() bool { return p.sql(server.URL(), "SELECT count(*) FROM outbox") == "0" })
 	before.stop()
 	if err := server.Stop(pgtest.Fast); err != nil {
 		p.Fatal(err)
@@ -163,6 +166,14 @@ func awaitView(t *testing.T, url, id string) {
 	t.Helper()
 	for !strings.Contains(curl(t, url, "http://127.0.0.1:8080/products/"+id+"?wait=1"), `"version":1}`) {
 		time.Sleep(50 * time.Millisecond)
+	}
+}
+
+// awaitPublished returns when the broker has what will be lost, so that the relay
+// can find out.
+func awaitPublished(published func() bool) {
+	for !published() {
+		time.Sleep(20 * time.Millisecond)
 	}
 }
 
@@ -253,6 +264,20 @@ func openStoreAt(t *testing.T, url string) *postgres.Store {
 		t.Fatal(err)
 	}
 	return s
+}
+
+// outboxInFile counts what the relay has not published yet of a file of SQLite.
+func outboxInFile(t *testing.T, file string) (n int) {
+	t.Helper()
+	db, err := sql.Open("sqlite", sqlite.DSN(file))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	if err := db.QueryRowContext(t.Context(), "SELECT count(*) FROM outbox").Scan(&n); err != nil {
+		t.Fatal(err)
+	}
+	return n
 }
 
 // eventsInFile counts the events in a file of SQLite, which may be empty.
