@@ -1,0 +1,181 @@
+package powercut
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"github.com/hanwen/go-fuse/v2/fuse"
+)
+
+// FS is a file system that loses power. It is safe for concurrent use.
+type FS struct {
+	backing, mountPoint string
+	opts                Options
+	server              *fuse.Server // nil in tests of the model
+
+	off atomic.Bool // the power
+
+	mu      sync.Mutex
+	root    *node
+	nodes   map[uint64]*node // those that the kernel knows
+	lastID  uint64
+	pending map[*node]struct{} // files that the disk does not have as they are
+	journal journal
+	random  *rand.Rand
+	fuse    int // operations until the cut, 0 if there is none to come
+	seed    uint64
+	cut     chan Report
+	err     error // of the save at the cut
+	stats   Stats
+}
+
+// Stats count what programs asked for.
+type Stats struct {
+	Writes, Syncs, FolderSyncs, NameChanges int64
+}
+
+// Mount shows the files of backing at mountPoint until Close. Both are folders. No
+// other program may use backing meanwhile: it is read now, and written by Cut, or by
+// Close if there was no cut.
+//
+// It needs root and /dev/fuse; [Unavailable] says what is missing.
+func Mount(backing, mountPoint string, opts Options) (*FS, error) {
+	f, err := load(backing, opts)
+	if err != nil {
+		return nil, fmt.Errorf("mount %s: %w", backing, err)
+	}
+	f.mountPoint = mountPoint
+	f.server, err = fuse.NewServer(newBridge(f), mountPoint, &fuse.MountOptions{
+		AllowOther:               true,
+		Options:                  []string{"default_permissions"},
+		DirectMountStrict:        true,
+		FsName:                   "powercut",
+		Name:                     "powercut",
+		DisableXAttrs:            true,
+		ExplicitDataCacheControl: true, // a changed time must not drop maps that are dirty
+		MaxWrite:                 1 << 20,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("mount %s at %s: %w", backing, mountPoint, err)
+	}
+	go f.server.Serve()
+	if err := f.server.WaitMount(); err != nil {
+		return nil, fmt.Errorf("mount %s at %s: %w", backing, mountPoint, err)
+	}
+	return f, nil
+}
+
+// Close unmounts. Without a cut before, all that was written is on the disk then, as
+// after an orderly shutdown. Programs that use the file system end first; of those
+// that do not, files fail.
+func (f *FS) Close() error {
+	f.mu.Lock()
+	if !f.off.Load() {
+		f.syncAll()
+		f.turnOff()
+	}
+	err := f.err
+	f.mu.Unlock()
+	if f.server == nil {
+		return err
+	}
+	// The mount point is free at once, whoever still has files open.
+	if unmount := syscall.Unmount(f.mountPoint, syscall.MNT_DETACH); unmount != nil && err == nil {
+		err = fmt.Errorf("unmount %s: %w", f.mountPoint, unmount)
+	}
+	return err
+}
+
+// Stats returns what was asked for until now.
+func (f *FS) Stats() Stats {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.stats
+}
+
+func (f *FS) syncAll() {
+	for n := range f.pending {
+		n.file.sync()
+	}
+	clear(f.pending)
+	f.journal.carryFirst(len(f.journal.operations))
+}
+
+// step stands before each operation that changes something, with mu held. It cuts
+// the power when that is due, and reports whether there is any.
+func (f *FS) step() bool {
+	if f.off.Load() {
+		return false
+	}
+	if f.fuse > 0 {
+		if f.fuse--; f.fuse == 0 {
+			f.cutNow(f.seed)
+			return false
+		}
+	}
+	if age := f.opts.commitInterval(); age > 0 {
+		n := 0
+		for n < len(f.journal.operations) && time.Since(f.journal.operations[n].time) > age {
+			n++
+		}
+		f.journal.carryFirst(n)
+	}
+	return true
+}
+
+// wrote notes that n has content that the disk does not have.
+func (f *FS) wrote(n *node) {
+	n.modified = time.Now()
+	f.pending[n] = struct{}{}
+	if every := f.opts.writebackEvery(); every > 0 && f.random.IntN(every) == 0 {
+		for i := range n.file.dirty {
+			n.file.carry(i)
+			break
+		}
+	}
+}
+
+// changed changes names.
+func (f *FS) changed(changes ...change) {
+	f.stats.NameChanges++
+	for _, c := range changes {
+		c.folder.modified = time.Now()
+		if c.to == nil {
+			delete(c.folder.live, c.name)
+		} else {
+			c.folder.live[c.name] = c.to
+		}
+	}
+	f.journal.operations = append(f.journal.operations, operation{changes: changes, time: time.Now()})
+}
+
+func (f *FS) syncFile(n *node) {
+	f.stats.Syncs++
+	n.file.sync()
+	delete(f.pending, n)
+	if f.opts.Names == ByJournal {
+		f.journal.carryUpTo(n)
+	}
+}
+
+func (f *FS) syncFolder(n *node) {
+	f.stats.FolderSyncs++
+	if f.opts.Names == ByJournal {
+		f.journal.carryUpTo(n)
+	} else {
+		f.journal.carryFolder(n)
+	}
+}
+
+func (f *FS) newNode(mode, uid, gid uint32) *node {
+	f.lastID++
+	n := &node{id: f.lastID, mode: mode, uid: uid, gid: gid, links: 1, modified: time.Now()}
+	if mode&syscall.S_IFMT == syscall.S_IFDIR {
+		n.live, n.disk, n.links = make(map[string]*node), make(map[string]*node), 2
+	}
+	return n
+}
