@@ -1,0 +1,190 @@
+package power
+
+import (
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/eventus-go/eventus/fire/powercut"
+)
+
+// EVENTUS_CUTS is how many cuts each system gets, EVENTUS_SEED what chooses them.
+const (
+	cutsEnv  = "EVENTUS_CUTS"
+	seedEnv  = "EVENTUS_SEED"
+	childEnv = "EVENTUS_POWER_CHILD" // what a process that a test has started is to do
+)
+
+// children are the programs that run on the file system, each in a process of its own.
+var children = map[string]func(dir string) error{"sqlite": writeSQLite, "nats": serveNATS}
+
+func TestMain(m *testing.M) {
+	if name, dir, ok := strings.Cut(os.Getenv(childEnv), "@"); ok {
+		if err := children[name](dir); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		os.Exit(0)
+	}
+	code := m.Run()
+	printResults()
+	os.Exit(code)
+}
+
+func number(name string, otherwise uint64) uint64 {
+	if n, err := strconv.ParseUint(os.Getenv(name), 10, 64); err == nil {
+		return n
+	}
+	return otherwise
+}
+
+// result is a line of the table.
+type result struct {
+	system       string
+	cuts         int
+	acknowledged int
+	lost         int
+	found        powercut.Report
+	time         time.Duration
+	remark       string
+}
+
+var (
+	resultsMu sync.Mutex
+	results   []result
+)
+
+func report(r result) {
+	resultsMu.Lock()
+	defer resultsMu.Unlock()
+	results = append(results, r)
+}
+
+func printResults() {
+	if len(results) == 0 {
+		return
+	}
+	fmt.Println("| system | cuts | acknowledged | of these lost | pages not synced | lost | torn | names not synced | lost | time | |")
+	fmt.Println("|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|---|")
+	for _, r := range results {
+		fmt.Printf("| %s | %d | %d | %d | %d | %d | %d | %d | %d | %v | %s |\n", r.system, r.cuts, r.acknowledged, r.lost, r.found.Pages,
+			r.found.PagesLost, r.found.PagesTorn, r.found.Names, r.found.NamesLost, r.time.Round(time.Second), r.remark)
+	}
+}
+
+// trial cuts the power under one system again and again.
+type trial struct {
+	testing.TB
+	result result
+	random *rand.Rand
+	base   string // of the folders
+	cuts   int
+	start  time.Time
+}
+
+func newTrial(t testing.TB, system string) *trial {
+	if err := powercut.Unavailable(); err != nil {
+		t.Skipf("NOT TESTED: what %s keeps when the power is cut: %v", system, err)
+	}
+	// Not TempDir: servers that do not run as root have to get through.
+	base, err := os.MkdirTemp("", "power-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if t.Failed() {
+			t.Logf("the disk is in %s", base)
+		} else if err := os.RemoveAll(base); err != nil {
+			t.Error(err)
+		}
+	})
+	for _, dir := range []string{"", "disk", "mount", "run"} {
+		if err := os.MkdirAll(filepath.Join(base, dir), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Chmod(filepath.Join(base, dir), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	seed := number(seedEnv, rand.Uint64()%100000)
+	t.Logf("%s=%d", seedEnv, seed)
+	return &trial{
+		TB: t, base: base, random: rand.New(rand.NewPCG(seed, 0)), cuts: int(number(cutsEnv, 3)), start: time.Now(),
+		result: result{system: system},
+	}
+}
+
+func (t *trial) disk() string  { return filepath.Join(t.base, "disk") }
+func (t *trial) mount() string { return filepath.Join(t.base, "mount") }
+func (t *trial) run() string   { return filepath.Join(t.base, "run") }
+
+func (t *trial) must(err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func (t *trial) powerOn(opts powercut.Options) *powercut.FS {
+	t.Helper()
+	fs, err := powercut.Mount(t.disk(), t.mount(), opts)
+	t.must(err)
+	return fs
+}
+
+// cutSoon cuts the power after a random number of operations, between 10 and most;
+// half of the cuts fall within the first tenth of that on a logarithmic scale.
+func (t *trial) cutSoon(fs *powercut.FS, most float64) <-chan powercut.Report {
+	n := 10 * math.Pow(most/10, t.random.Float64())
+	return fs.CutAfter(int(n), t.random.Uint64())
+}
+
+// await waits for the cut, and for no longer than the program under test runs.
+func (t *trial) await(cut <-chan powercut.Report, ended <-chan struct{}) {
+	t.Helper()
+	select {
+	case r := <-cut:
+		t.add(r)
+		return
+	case <-ended:
+	case <-time.After(2 * time.Minute):
+		t.Fatal("no cut in 2 minutes: nothing is written")
+	}
+	select { // it ended because of the cut, maybe
+	case r := <-cut:
+		t.add(r)
+	default:
+		t.Fatal("the program ended before the cut")
+	}
+}
+
+func (t *trial) add(r powercut.Report) {
+	t.result.cuts++
+	f := &t.result.found
+	f.Pages += r.Pages
+	f.PagesLost += r.PagesLost
+	f.PagesTorn += r.PagesTorn
+	f.Names += r.Names
+	f.NamesLost += r.NamesLost
+}
+
+func (t *trial) done() {
+	t.result.time = time.Since(t.start)
+	report(t.result)
+}
+
+// lose reports something acknowledged that is not there.
+func (t *trial) lose(format string, args ...any) {
+	t.Helper()
+	t.result.lost++
+	if t.result.lost <= 5 {
+		t.Errorf("cut %d: "+format, append([]any{t.result.cuts}, args...)...)
+	}
+}
