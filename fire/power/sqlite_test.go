@@ -14,7 +14,6 @@ import (
 	_ "modernc.org/sqlite"
 
 	"github.com/eventus-go/eventus/fire/powercut"
-	"github.com/eventus-go/eventus/store"
 	"github.com/eventus-go/eventus/store/sqlite"
 )
 
@@ -98,51 +97,11 @@ func writeSQLite(dir string) error {
 		fmt.Println(words...)
 	}
 	for w := range 4 {
-		go func() { failed <- appendToSQLite(s, w, say) }()
+		go func() { failed <- appendTo(context.Background(), s, w, say) }()
 	}
 	go func() { failed <- mark(context.Background(), s, say) }()
 	go func() { failed <- checkpoint(db) }()
 	return <-failed
-}
-
-func appendToSQLite(s store.Store, w int, say func(...any)) error {
-	for i := 0; ; i++ {
-		stream := store.Stream{Category: category, ID: fmt.Sprint("w", w)}
-		if i%2 == 0 {
-			stream.ID = "common"
-		}
-		events := newEvents(1 + i%3)
-		version, err := s.Append(context.Background(), stream, store.Any, events)
-		if err != nil {
-			return err
-		}
-		words := []any{"appended", version, stream.ID}
-		for _, e := range events {
-			words = append(words, e.ID)
-		}
-		say(words...)
-	}
-}
-
-// mark marks what is in the outbox.
-func mark(ctx context.Context, s store.Outbox, say func(...any)) error {
-	for after := int64(0); ; {
-		page, next, err := s.Unpublished(ctx, after, 3)
-		if err != nil {
-			return err
-		}
-		for _, m := range page {
-			if m.Position%3 == 0 {
-				continue // so that some stay
-			}
-			say("marking", m.Position)
-			if err := s.MarkPublished(ctx, []int64{m.Position}, nil); err != nil {
-				return err
-			}
-			say("marked", m.Position)
-		}
-		after = next
-	}
 }
 
 // checkpoint empties the WAL now and then, as the store does when it is long.

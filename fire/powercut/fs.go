@@ -56,6 +56,7 @@ func Mount(backing, mountPoint string, opts Options) (*FS, error) {
 		FsName:                   "powercut",
 		Name:                     "powercut",
 		DisableXAttrs:            true,
+		DisableReadDirPlus:       true,
 		ExplicitDataCacheControl: true, // a changed time must not drop maps that are dirty
 		MaxWrite:                 1 << 20,
 	})
