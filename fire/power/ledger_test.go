@@ -95,7 +95,10 @@ func (t *trial) check(s durable, l *ledger) {
 	found := make(map[store.Stream]map[int64]string)
 	for after := int64(0); ; {
 		page, err := s.ReadAll(ctx, after, 1000)
-		t.must(err)
+		if err != nil {
+			t.lose("%v", err)
+			return
+		}
 		if len(page) == 0 {
 			break
 		}
@@ -106,16 +109,16 @@ func (t *trial) check(s durable, l *ledger) {
 				found[m.Stream] = make(map[int64]string)
 			}
 			if m.Version != int64(len(found[m.Stream])+1) {
-				t.Errorf("cut %d: %s: version %d stands where %d belongs", t.result.cuts, m.Stream, m.Version, len(found[m.Stream])+1)
+				t.lose("%s: version %d stands where %d belongs", m.Stream, m.Version, len(found[m.Stream])+1)
 			}
 			found[m.Stream][m.Version] = m.ID
 			if string(m.Data) != string(payload(m.ID)) {
-				t.Errorf("cut %d: %s: version %d has other data than it was given", t.result.cuts, m.Stream, m.Version)
+				t.lose("%s: version %d has other data than it was given", m.Stream, m.Version)
 			}
 		}
 	}
 	if damage := s.Damage(); damage != nil {
-		t.Errorf("cut %d: %v", t.result.cuts, damage)
+		t.lose("%v", damage)
 	}
 	for stream, versions := range l.events {
 		for version, id := range versions {
@@ -132,14 +135,17 @@ func (t *trial) checkOutbox(s durable, l *ledger, log map[int64]store.Message) {
 	waiting := make(map[int64]bool)
 	for after := int64(0); ; {
 		page, next, err := s.Unpublished(context.Background(), after, 1000)
-		t.must(err)
+		if err != nil {
+			t.lose("%v", err)
+			return
+		}
 		if len(page) == 0 {
 			break
 		}
 		for _, m := range page {
 			waiting[m.Position] = true
 			if log[m.Position].ID != m.ID {
-				t.Errorf("cut %d: position %d of the outbox is no event of the log", t.result.cuts, m.Position)
+				t.lose("position %d of the outbox is no event of the log", m.Position)
 			}
 		}
 		after = next

@@ -1,11 +1,14 @@
 package power
 
 import (
+	"bytes"
 	"fmt"
 	"math"
 	"math/rand/v2"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"strings"
 	"sync"
@@ -17,9 +20,12 @@ import (
 
 // EVENTUS_CUTS is how many cuts each system gets, EVENTUS_SEED what chooses them.
 const (
-	cutsEnv  = "EVENTUS_CUTS"
-	seedEnv  = "EVENTUS_SEED"
-	childEnv = "EVENTUS_POWER_CHILD" // what a process that a test has started is to do
+	cutsEnv = "EVENTUS_CUTS"
+	seedEnv = "EVENTUS_SEED"
+	// requireEnv makes a test fail that can cut no power here, in place of being
+	// skipped.
+	requireEnv = "EVENTUS_REQUIRE_POWER"
+	childEnv   = "EVENTUS_POWER_CHILD" // what a process that a test has started is to do
 )
 
 // children are the programs that run on the file system, each in a process of its own.
@@ -32,6 +38,9 @@ func TestMain(m *testing.M) {
 			os.Exit(1)
 		}
 		os.Exit(0)
+	}
+	if err := powercut.Unavailable(); err != nil {
+		fmt.Println("NOT TESTED: a power loss:", err)
 	}
 	code := m.Run()
 	printResults()
@@ -71,6 +80,8 @@ func printResults() {
 	if len(results) == 0 {
 		return
 	}
+	commit, _ := exec.Command("git", "describe", "--always", "--dirty").Output() // without git there is none to tell
+	fmt.Printf("commit %s, %s\n", bytes.TrimSpace(commit), runtime.Version())
 	fmt.Println("| system | cuts | acknowledged | of these lost | pages not synced | lost | torn | names not synced | lost | time | |")
 	fmt.Println("|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|---|")
 	for _, r := range results {
@@ -87,10 +98,13 @@ type trial struct {
 	base   string // of the folders
 	cuts   int
 	start  time.Time
+	lossy  bool // what is lost is counted, and no failure
 }
 
 func newTrial(t testing.TB, system string) *trial {
-	if err := powercut.Unavailable(); err != nil {
+	if err := powercut.Unavailable(); err != nil && os.Getenv(requireEnv) != "" {
+		t.Fatal(err)
+	} else if err != nil {
 		t.Skipf("NOT TESTED: what %s keeps when the power is cut: %v", system, err)
 	}
 	// Not TempDir: servers that do not run as root have to get through.
@@ -132,11 +146,29 @@ func (t *trial) must(err error) {
 	}
 }
 
+// powerOn mounts the disk. In half of the times an fsync takes up to 2 ms, so that more
+// is written while it waits.
 func (t *trial) powerOn(opts powercut.Options) *powercut.FS {
 	t.Helper()
+	if t.random.IntN(2) == 0 {
+		opts.SyncDelay = 2 * time.Millisecond
+	}
 	fs, err := powercut.Mount(t.disk(), t.mount(), opts)
 	t.must(err)
 	return fs
+}
+
+// copyDisk returns a copy of what is left after a cut. It is looked at in the disk's
+// place: who opens a database or a stream repairs it, and the next program is to find
+// it as it was left.
+func (t *trial) copyDisk() string {
+	t.Helper()
+	dir := filepath.Join(t.base, "copy")
+	t.must(os.RemoveAll(dir))
+	if out, err := exec.Command("cp", "-a", t.disk(), dir).CombinedOutput(); err != nil {
+		t.Fatalf("copy the disk: %v\n%s", err, out)
+	}
+	return dir
 }
 
 // cutSoon cuts the power after a random number of operations, between 10 and most;
@@ -184,7 +216,7 @@ func (t *trial) done() {
 func (t *trial) lose(format string, args ...any) {
 	t.Helper()
 	t.result.lost++
-	if t.result.lost <= 5 {
+	if t.result.lost <= 5 && !t.lossy {
 		t.Errorf("cut %d: "+format, append([]any{t.result.cuts}, args...)...)
 	}
 }

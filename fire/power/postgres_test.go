@@ -33,11 +33,14 @@ var settings = []string{
 }
 
 // TestPostgres has clients append to a store and mark its outbox, cuts the power
-// under the server, and looks into the cluster that is left, by a server on the plain
-// folder and by one that can lose its power as well.
+// under the server, and looks into a copy of the cluster that is left. The next server
+// recovers what is left itself, and one in five loses its power meanwhile.
 func TestPostgres(t *testing.T) {
 	for _, names := range []powercut.Names{powercut.ByFolder, powercut.ByJournal} {
 		t.Run(namesText[names], func(t *testing.T) {
+			if testing.Short() && names == powercut.ByFolder {
+				t.Skip("without -short")
+			}
 			c := &cluster{trial: newTrial(t, "PostgreSQL, "+namesText[names]), names: names}
 			defer c.done()
 			c.owner = pgtest.Start(t, pgtest.Options{Fsync: true})
@@ -114,7 +117,7 @@ func (c *cluster) cutPostgres() {
 	pool.Close()
 	c.must(fs.Close())
 
-	s = c.serve(c.disk())
+	s = c.serve(c.copyDisk())
 	defer s.stop()
 	pool = c.pool()
 	defer pool.Close()
@@ -152,11 +155,15 @@ func (c *cluster) write(ctx context.Context, clients *sync.WaitGroup, pool *pgxp
 		})
 	}
 	clients.Go(func() { _ = mark(ctx, s, say) })
+	upkeep := []string{"CHECKPOINT", "CHECKPOINT", "VACUUM outbox", "SELECT pg_switch_wal()"}
+	if c.names == powercut.ByJournal {
+		// A new file of a table. PostgreSQL syncs the file and not its folder.
+		upkeep = append(upkeep, "VACUUM FULL outbox", "REINDEX TABLE outbox")
+	}
 	clients.Go(func() {
 		for ctx.Err() == nil {
 			pause()
-			statement := []string{"CHECKPOINT", "CHECKPOINT", "VACUUM outbox", "VACUUM FULL outbox", "SELECT pg_switch_wal()"}[rand.IntN(5)]
-			_, _ = pool.Exec(ctx, statement)
+			_, _ = pool.Exec(ctx, upkeep[rand.IntN(len(upkeep))])
 		}
 	})
 }

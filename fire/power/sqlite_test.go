@@ -34,17 +34,34 @@ func TestSQLite(t *testing.T) {
 					trial.must(os.RemoveAll(trial.disk()))
 					trial.must(os.Mkdir(trial.disk(), 0o755))
 				}
-				trial.cutSQLite(names, said)
+				trial.cutSQLite(powercut.Options{Names: names}, said)
 			}
 			trial.result.acknowledged += said.count()
 		})
 	}
 }
 
+// cutsToFindALie is within how many cuts a disk is found on which fsync does nothing.
+const cutsToFindALie = 20
+
+// TestALossIsFound runs the trial on a disk that lies, to show that it can fail.
+func TestALossIsFound(t *testing.T) {
+	trial := newTrial(t, "SQLite on a disk that lies")
+	trial.lossy = true
+	said := newLedger()
+	for trial.result.lost == 0 && trial.result.cuts < cutsToFindALie {
+		trial.cutSQLite(powercut.Options{IgnoreSync: true, CommitInterval: -1}, said)
+	}
+	if trial.result.lost == 0 {
+		t.Errorf("%d cuts have lost nothing of %d acknowledgements, and no fsync did anything", trial.result.cuts, said.count())
+	}
+	t.Logf("found by cut %d", trial.result.cuts)
+}
+
 var namesText = map[powercut.Names]string{powercut.ByFolder: "names by folder", powercut.ByJournal: "names by journal"}
 
-func (t *trial) cutSQLite(names powercut.Names, said *ledger) {
-	fs := t.powerOn(powercut.Options{Names: names})
+func (t *trial) cutSQLite(opts powercut.Options, said *ledger) {
+	fs := t.powerOn(opts)
 	cut := t.cutSoon(fs, 6000)
 	writer := t.startChild("sqlite", t.mount(), nil)
 	t.await(cut, writer.ended)
@@ -56,7 +73,7 @@ func (t *trial) cutSQLite(names powercut.Names, said *ledger) {
 	if _, err := os.Stat(filepath.Join(t.disk(), "events.db")); errors.Is(err, os.ErrNotExist) && said.count() == 0 {
 		return // the cut came before anything was acknowledged
 	}
-	s, db, err := openSQLite(t.disk())
+	s, db, err := openSQLite(t.copyDisk()) // makes the file where it is lost
 	if err != nil {
 		t.lose("the file cannot be opened, after %d acknowledgements: %v\n%s", said.count(), err, writer.said.String())
 		return
@@ -66,7 +83,7 @@ func (t *trial) cutSQLite(names powercut.Names, said *ledger) {
 	var verdict string
 	t.must(db.QueryRow("PRAGMA integrity_check").Scan(&verdict))
 	if verdict != "ok" {
-		t.Errorf("cut %d: integrity_check: %s", t.result.cuts, verdict)
+		t.lose("cut %d: integrity_check: %s", t.result.cuts, verdict)
 	}
 }
 

@@ -40,7 +40,6 @@ func (b *bridge) Write(_ <-chan struct{}, in *fuse.WriteIn, data []byte) (uint32
 		return 0, fuse.EIO
 	}
 	n := b.fs.nodes[in.NodeId]
-	b.fs.stats.Writes++
 	n.file.write(data, int64(in.Offset))
 	b.fs.wrote(n)
 	if in.Flags&(syscall.O_SYNC|syscall.O_DSYNC) != 0 {

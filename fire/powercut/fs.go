@@ -30,12 +30,6 @@ type FS struct {
 	seed    uint64
 	cut     chan Report
 	err     error // of the save at the cut
-	stats   Stats
-}
-
-// Stats count what programs asked for.
-type Stats struct {
-	Writes, Syncs, FolderSyncs, NameChanges int64
 }
 
 // Mount shows the files of backing at mountPoint until Close. Both are folders. No
@@ -91,13 +85,6 @@ func (f *FS) Close() error {
 	return err
 }
 
-// Stats returns what was asked for until now.
-func (f *FS) Stats() Stats {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	return f.stats
-}
-
 func (f *FS) syncAll() {
 	for n := range f.pending {
 		n.file.sync()
@@ -142,7 +129,6 @@ func (f *FS) wrote(n *node) {
 
 // changed changes names.
 func (f *FS) changed(changes ...change) {
-	f.stats.NameChanges++
 	for _, c := range changes {
 		c.folder.modified = time.Now()
 		if c.to == nil {
@@ -155,7 +141,9 @@ func (f *FS) changed(changes ...change) {
 }
 
 func (f *FS) syncFile(n *node) {
-	f.stats.Syncs++
+	if f.opts.IgnoreSync {
+		return
+	}
 	n.file.sync()
 	delete(f.pending, n)
 	if f.opts.Names == ByJournal {
@@ -164,7 +152,9 @@ func (f *FS) syncFile(n *node) {
 }
 
 func (f *FS) syncFolder(n *node) {
-	f.stats.FolderSyncs++
+	if f.opts.IgnoreSync {
+		return
+	}
 	if f.opts.Names == ByJournal {
 		f.journal.carryUpTo(n)
 	} else {

@@ -32,6 +32,10 @@ type Options struct {
 	// SyncDelay is the longest time that fsync takes; each takes a random part of it.
 	// Default 0.
 	SyncDelay time.Duration
+	// IgnoreSync answers fsync and makes nothing durable by it, as a disk does whose
+	// cache lies. A test that expects a loss shows so that it would find one.
+	// Default false.
+	IgnoreSync bool
 }
 
 func (o Options) commitInterval() time.Duration { return cmp.Or(o.CommitInterval, 5*time.Second) }
