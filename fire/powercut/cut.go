@@ -59,6 +59,7 @@ func (f *FS) turnOff() {
 
 // lose carries a random part of what was not synced to the disk.
 func (f *FS) lose(random *rand.Rand) Report {
+	f.commitOld()
 	var report Report
 	keep, tear := 0.0, 0.0 // probabilities for a page
 	switch random.IntN(4) {

@@ -105,14 +105,21 @@ func (f *FS) step() bool {
 			return false
 		}
 	}
-	if age := f.opts.commitInterval(); age > 0 {
-		n := 0
-		for n < len(f.journal.operations) && time.Since(f.journal.operations[n].time) > age {
-			n++
-		}
-		f.journal.carryFirst(n)
-	}
+	f.commitOld()
 	return true
+}
+
+// commitOld carries the changes of names that are older than the commit interval.
+func (f *FS) commitOld() {
+	age := f.opts.commitInterval()
+	if age < 0 {
+		return
+	}
+	n := 0
+	for n < len(f.journal.operations) && time.Since(f.journal.operations[n].time) > age {
+		n++
+	}
+	f.journal.carryFirst(n)
 }
 
 // wrote notes that n has content that the disk does not have.
