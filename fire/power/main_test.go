@@ -155,6 +155,7 @@ func (t *trial) powerOn(opts powercut.Options) *powercut.FS {
 	}
 	fs, err := powercut.Mount(t.disk(), t.mount(), opts)
 	t.must(err)
+	t.Cleanup(func() { t.must(fs.Close()) })
 	return fs
 }
 
@@ -189,10 +190,10 @@ func (t *trial) await(cut <-chan powercut.Report, ended <-chan struct{}) {
 	case <-time.After(2 * time.Minute):
 		t.Fatal("no cut in 2 minutes: nothing is written")
 	}
-	select { // it ended because of the cut, maybe
+	select { // it can end before the report is there
 	case r := <-cut:
 		t.add(r)
-	default:
+	case <-time.After(10 * time.Second):
 		t.Fatal("the program ended before the cut")
 	}
 }

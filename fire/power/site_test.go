@@ -61,6 +61,11 @@ func (s *site) open() {
 	_, err = s.db.Exec("CREATE TABLE view (stream TEXT NOT NULL, version INTEGER NOT NULL, id TEXT NOT NULL)")
 	s.must(err)
 	s.lines = &lines{}
+	s.Cleanup(func() {
+		if s.conn != nil && s.broker != nil {
+			s.close()
+		}
+	})
 	s.conn, err = nats.Connect("nats://"+s.addr, nats.MaxReconnects(-1), nats.ReconnectBufSize(-1), nats.ReconnectWait(20*time.Millisecond), nats.RetryOnFailedConnect(true))
 	s.must(err)
 	s.broker, err = jetstream.New(context.Background(), s.conn, jetstream.Config{Lazy: true, Partitions: 4, AckWait: time.Second, PublishTimeout: time.Second})
@@ -72,7 +77,7 @@ func (s *site) close() {
 		s.stop()
 	}
 	s.conn.Close()
-	s.must(s.db.Close())
+	s.must(s.db.Close()) // a second one does nothing
 }
 
 // start starts the relay and the receiver.

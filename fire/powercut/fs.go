@@ -1,6 +1,7 @@
 package powercut
 
 import (
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"sync"
@@ -15,7 +16,7 @@ import (
 type FS struct {
 	backing, mountPoint string
 	opts                Options
-	server              *fuse.Server // nil in tests of the model
+	server              *fuse.Server
 
 	off atomic.Bool // the power
 
@@ -30,6 +31,7 @@ type FS struct {
 	seed    uint64
 	cut     chan Report
 	err     error // of the save at the cut
+	closed  bool
 }
 
 // Mount shows the files of backing at mountPoint until Close. Both are folders. No
@@ -65,24 +67,24 @@ func Mount(backing, mountPoint string, opts Options) (*FS, error) {
 }
 
 // Close unmounts. Without a cut before, all that was written is on the disk then, as
-// after an orderly shutdown. Programs that use the file system end first; of those
-// that do not, files fail.
+// after an orderly shutdown. Programs that use the file system should have ended: the
+// files of others fail. A second Close does nothing.
 func (f *FS) Close() error {
 	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.closed {
+		return nil
+	}
+	f.closed = true
 	if !f.off.Load() {
 		f.syncAll()
 		f.turnOff()
 	}
-	err := f.err
-	f.mu.Unlock()
-	if f.server == nil {
-		return err
-	}
 	// The mount point is free at once, whoever still has files open.
-	if unmount := syscall.Unmount(f.mountPoint, syscall.MNT_DETACH); unmount != nil && err == nil {
-		err = fmt.Errorf("unmount %s: %w", f.mountPoint, unmount)
+	if err := syscall.Unmount(f.mountPoint, syscall.MNT_DETACH); err != nil {
+		return errors.Join(f.err, fmt.Errorf("unmount %s: %w", f.mountPoint, err))
 	}
-	return err
+	return f.err
 }
 
 func (f *FS) syncAll() {
