@@ -172,8 +172,8 @@ func (t *trial) copyDisk() string {
 	return dir
 }
 
-// cutSoon cuts the power after a random number of operations, between 10 and most;
-// half of the cuts fall within the first tenth of that on a logarithmic scale.
+// cutSoon cuts the power after a random number of operations, from 10 to most. Its
+// logarithm is uniform, so that migrations and starts get their share.
 func (t *trial) cutSoon(fs *powercut.FS, most float64) <-chan powercut.Report {
 	n := 10 * math.Pow(most/10, t.random.Float64())
 	return fs.CutAfter(int(n), t.random.Uint64())

@@ -138,30 +138,6 @@ func TestASynchronousWriteStays(t *testing.T) {
 	}
 }
 
-func TestAMapThatIsSyncedStays(t *testing.T) {
-	m := mount(t, powercut.Options{WritebackEvery: -1})
-	f := m.create("a", make([]byte, 8192))
-	m.sync(".")
-	synced := make(chan error)
-	go func() { synced <- writeByMap(f, "mapped") }()
-	if err := <-synced; err != nil {
-		t.Fatal(err)
-	}
-	m.cut(0)
-	if got := m.onDisk("a"); len(got) != 8192 || string(got[4096:4102]) != "mapped" {
-		t.Errorf("the disk has %d bytes", len(got))
-	}
-}
-
-func writeByMap(f *os.File, text string) error {
-	data, err := syscall.Mmap(int(f.Fd()), 0, 8192, syscall.PROT_READ|syscall.PROT_WRITE, syscall.MAP_SHARED)
-	if err != nil {
-		return err
-	}
-	copy(data[4096:], text)
-	return errors.Join(syscall.Munmap(data), f.Sync())
-}
-
 func TestWhatIsNotSyncedIsLostForSomeSeeds(t *testing.T) {
 	lost, kept := 0, 0
 	for seed := range uint64(40) {
