@@ -71,8 +71,8 @@ func Mount(backing, mountPoint string, opts Options) (*FS, error) {
 // files of others fail. A second Close does nothing.
 func (f *FS) Close() error {
 	f.mu.Lock()
-	defer f.mu.Unlock()
 	if f.closed {
+		f.mu.Unlock()
 		return nil
 	}
 	f.closed = true
@@ -80,11 +80,13 @@ func (f *FS) Close() error {
 		f.syncAll()
 		f.turnOff()
 	}
+	err := f.err
+	f.mu.Unlock() // the kernel may write while it unmounts
 	// The mount point is free at once, whoever still has files open.
-	if err := syscall.Unmount(f.mountPoint, syscall.MNT_DETACH); err != nil {
-		return errors.Join(f.err, fmt.Errorf("unmount %s: %w", f.mountPoint, err))
+	if unmount := syscall.Unmount(f.mountPoint, syscall.MNT_DETACH); unmount != nil {
+		return errors.Join(err, fmt.Errorf("unmount %s: %w", f.mountPoint, unmount))
 	}
-	return f.err
+	return err
 }
 
 func (f *FS) syncAll() {
