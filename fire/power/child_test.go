@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/exec"
 	"strings"
+	"sync"
 	"syscall"
 )
 
@@ -13,7 +14,25 @@ type child struct {
 	cmd   *exec.Cmd
 	ended chan struct{}
 	lines []string // after ended
-	said  strings.Builder
+	said  output   // its standard error
+}
+
+// output is what a process has printed.
+type output struct {
+	mu   sync.Mutex
+	text strings.Builder
+}
+
+func (o *output) Write(p []byte) (int, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.text.Write(p)
+}
+
+func (o *output) String() string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.text.String()
 }
 
 // startChild runs one of children on a folder. It calls first, if there is one, at

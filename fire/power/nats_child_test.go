@@ -3,6 +3,7 @@ package power
 import (
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"strings"
 
@@ -17,7 +18,10 @@ const (
 
 // serveNATS is the server's process. It says when it is ready.
 func serveNATS(dir string) error {
-	server, err := natsd.Start(natsd.Config{Dir: dir, Addr: os.Getenv(natsAddr), SyncAlways: os.Getenv(natsAlways) != ""})
+	server, err := natsd.Start(natsd.Config{
+		Dir: dir, Addr: os.Getenv(natsAddr), SyncAlways: os.Getenv(natsAlways) != "",
+		Logger: slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn})),
+	})
 	if err != nil {
 		return errors.New(strings.ReplaceAll(err.Error(), "\n", " "))
 	}

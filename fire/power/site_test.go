@@ -38,6 +38,7 @@ type site struct {
 	mu        sync.Mutex
 	confirmed map[string]bool // events, by the broker
 	missing   int             // of them in the broker, over all cuts
+	refused   int             // times that an operator was needed
 }
 
 type noted struct {

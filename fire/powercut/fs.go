@@ -3,6 +3,8 @@ package powercut
 import (
 	"errors"
 	"fmt"
+	"io"
+	"log"
 	"math/rand/v2"
 	"sync"
 	"sync/atomic"
@@ -55,6 +57,7 @@ func Mount(backing, mountPoint string, opts Options) (*FS, error) {
 		DisableReadDirPlus:       true,
 		ExplicitDataCacheControl: true, // a changed time must not drop maps that are dirty
 		MaxWrite:                 1 << 20,
+		Logger:                   log.New(io.Discard, "", 0), // it tells of each unmount
 	})
 	if err != nil {
 		return nil, fmt.Errorf("mount %s at %s: %w", backing, mountPoint, err)
