@@ -54,7 +54,7 @@ func TestJetStream(t *testing.T) {
 				trial.result.acknowledged += len(s.confirmed)
 			}
 			if !v.always || v.names == powercut.ByFolder {
-				trial.result.remark = fmt.Sprintf("%d confirmed messages were missing in the broker after a cut, and are in the view; %d times its server refused a consumer", missing, refused)
+				trial.result.remark = fmt.Sprintf("summed over the cuts %d confirmed messages were missing in the broker, and are in the view; the server refused a consumer %d times", missing, refused)
 			}
 		})
 	}

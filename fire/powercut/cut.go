@@ -52,9 +52,11 @@ func (f *FS) cutNow(seed uint64) Report {
 	return report
 }
 
+// turnOff ends it all. What is in memory then goes, though others may hold f.
 func (f *FS) turnOff() {
 	f.off.Store(true)
 	f.err = f.save()
+	f.root, f.nodes, f.pending, f.journal = nil, nil, nil, journal{}
 }
 
 // lose carries a random part of what was not synced to the disk.
