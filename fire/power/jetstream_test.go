@@ -41,10 +41,10 @@ func TestJetStream(t *testing.T) {
 			trial := newTrial(t, "JetStream, "+v.name)
 			defer trial.done()
 			missing, refused := 0, 0
-			for trial.result.cuts < trial.cuts && !t.Failed() {
+			for trial.more() {
 				s := &site{trial: trial, always: v.always, names: v.names, confirmed: make(map[string]bool)}
 				s.open()
-				for lap := 0; lap < cutsOfAFile && trial.result.cuts < trial.cuts && !t.Failed(); lap++ {
+				for lap := 0; lap < cutsOfAFile && (lap == 0 || trial.more()); lap++ {
 					s.cutJetStream()
 				}
 				s.settle()

@@ -135,6 +135,24 @@ func newTrial(t testing.TB, system string) *trial {
 	}
 }
 
+// more reports whether there is another cut to do: not after a failure, and not when
+// the time that go test gives is nearly over, so that there is a result in any case.
+func (t *trial) more() bool {
+	if t.result.cuts > 0 && t.result.cuts%10 == 0 {
+		t.Logf("%d cuts, %d lost", t.result.cuts, t.result.lost)
+	}
+	if test, ok := t.TB.(*testing.T); ok {
+		if end, ok := test.Deadline(); ok && time.Until(end) < lastLap {
+			t.Logf("no time is left after %d of %d cuts", t.result.cuts, t.cuts)
+			return false
+		}
+	}
+	return t.result.cuts < t.cuts && !t.Failed()
+}
+
+// lastLap is longer than a cut takes, and what follows the last.
+const lastLap = time.Minute
+
 func (t *trial) disk() string  { return filepath.Join(t.base, "disk") }
 func (t *trial) mount() string { return filepath.Join(t.base, "mount") }
 func (t *trial) run() string   { return filepath.Join(t.base, "run") }

@@ -41,7 +41,7 @@ func TestPostgres(t *testing.T) {
 			c.owner = pgtest.Start(t, pgtest.Options{Fsync: true})
 			c.must(c.owner.Stop(pgtest.Fast))
 			damaged := false
-			for cut := 0; cut < c.cuts && !t.Failed(); cut++ {
+			for cut := 0; c.more(); cut++ {
 				if cut%cutsOfAFile == 0 || damaged {
 					c.renew()
 				}
