@@ -98,7 +98,9 @@ type trial struct {
 	base   string // of the folders
 	cuts   int
 	start  time.Time
-	lossy  bool // what is lost is counted, and no failure
+	// syncDelay is the longest time of an fsync.
+	syncDelay time.Duration
+	lossy     bool // what is lost is counted, and no failure
 }
 
 func newTrial(t testing.TB, system string) *trial {
@@ -131,7 +133,7 @@ func newTrial(t testing.TB, system string) *trial {
 	t.Logf("%s=%d", seedEnv, seed)
 	return &trial{
 		TB: t, base: base, random: rand.New(rand.NewPCG(seed, 0)), cuts: int(number(cutsEnv, 3)), start: time.Now(),
-		result: result{system: system},
+		result: result{system: system}, syncDelay: 2 * time.Millisecond,
 	}
 }
 
@@ -164,12 +166,12 @@ func (t *trial) must(err error) {
 	}
 }
 
-// powerOn mounts the disk. In half of the times an fsync takes up to 2 ms, so that more
-// is written while it waits.
+// powerOn mounts the disk. In half of the times an fsync takes a time, so that more is
+// written while it waits.
 func (t *trial) powerOn(opts powercut.Options) *powercut.FS {
 	t.Helper()
 	if t.random.IntN(2) == 0 {
-		opts.SyncDelay = 2 * time.Millisecond
+		opts.SyncDelay = t.syncDelay
 	}
 	fs, err := powercut.Mount(t.disk(), t.mount(), opts)
 	t.must(err)

@@ -6,6 +6,8 @@ import (
 	"io"
 	"log"
 	"math/rand/v2"
+	"os"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -62,11 +64,29 @@ func Mount(backing, mountPoint string, opts Options) (*FS, error) {
 	if err != nil {
 		return nil, fmt.Errorf("mount %s at %s: %w", backing, mountPoint, err)
 	}
+	closeOnExec()
 	go f.server.Serve()
 	if err := f.server.WaitMount(); err != nil {
 		return nil, fmt.Errorf("mount %s at %s: %w", backing, mountPoint, err)
 	}
 	return f, nil
+}
+
+// closeOnExec keeps /dev/fuse from the programs that this process starts, as go-fuse
+// does not: while one of them had it open, nobody would answer for a file system whose
+// process is gone.
+func closeOnExec() {
+	entries, err := os.ReadDir("/proc/self/fd")
+	if err != nil {
+		return
+	}
+	for _, e := range entries {
+		if target, err := os.Readlink("/proc/self/fd/" + e.Name()); err == nil && target == "/dev/fuse" {
+			if fd, err := strconv.Atoi(e.Name()); err == nil {
+				syscall.CloseOnExec(fd)
+			}
+		}
+	}
 }
 
 // Close unmounts. Without a cut before, all that was written is on the disk then, as
