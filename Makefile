@@ -3,6 +3,7 @@
 GO          ?= go
 STATICCHECK ?= honnef.co/go/tools/cmd/staticcheck@v0.8.2
 KILLS       ?= 50
+CUTS        ?= 100
 COMMANDS    ?= 20000
 FUZZTIME    ?= 1m
 HISTORIES   ?= 100000
@@ -11,7 +12,7 @@ BENCH       ?= .
 FLAGS       ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help up test race lint crash restore soak laws faults fuzz bench figures gobench tidy ci
+.PHONY: help up test race lint crash power restore soak laws faults fuzz bench figures gobench tidy ci
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
@@ -30,6 +31,9 @@ lint: ## gofmt, go vet, staticcheck, go.mod
 
 crash: ## kill processes that write, KILLS times
 	EVENTUS_KILLS=$(KILLS) .ci/run crash
+
+power: ## cut the power under SQLite, PostgreSQL and JetStream, CUTS times each; needs root and /dev/fuse
+	cd fire && EVENTUS_CUTS=$(CUTS) $(GO) test -count=1 -v -timeout 6h ./power
 
 restore: ## put older backups back under running consumers, by SCHEDULES random schedules
 	EVENTUS_SCHEDULES=$(SCHEDULES) $(GO) test -count=1 -v -timeout 1h -run '^TestRestore(Servers|UnderAppends)?$$' ./consume
@@ -55,10 +59,11 @@ figures: ## the same, into docs/figures
 gobench: ## run the Go benchmarks that match BENCH
 	$(GO) test -run '^$$' -bench '$(BENCH)' ./...
 
-tidy: ## format the code and tidy both go.mod
+tidy: ## format the code and tidy each go.mod
 	gofmt -w .
 	$(GO) mod tidy
 	cd bench && $(GO) mod tidy
+	cd fire && $(GO) mod tidy
 
 ci: ## all that a change has to pass
 	.ci/run

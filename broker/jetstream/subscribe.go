@@ -74,6 +74,10 @@ func (b *Broker) ensureConsumer(ctx context.Context, name, topic string, start b
 	if errors.Is(err, jetstream.ErrNotPullConsumer) {
 		return nil, fmt.Errorf("consumer %s is a push consumer: take another name, or delete the consumer", name)
 	}
+	if api := (*jetstream.APIError)(nil); errors.As(err, &api) && api.ErrorCode == jetstream.JSErrCodeConsumerCreate {
+		return nil, fmt.Errorf("the server cannot make consumer %s: its log says why; after a power loss it can be a corrupt state file, which the server does not replace: remove the folder obs/%s of stream %s in its JetStream folder: %w",
+			name, name, b.cfg.Stream, err)
+	}
 	if err != nil {
 		return nil, err
 	}
