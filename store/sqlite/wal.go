@@ -12,8 +12,6 @@ const (
 	// walLimit is the size of the WAL from which on the store empties it. SQLite
 	// itself does so from 4 MB on, but only when a writer finds no reader.
 	walLimit = 32 << 20
-	// turnsOfWAL is how many turns to write end between two looks at its size.
-	turnsOfWAL = 16
 	// walPatience is how long writers are held back for it, while the readers of
 	// before come to their end.
 	walPatience        = 250 * time.Millisecond
@@ -25,7 +23,6 @@ const (
 type wal struct {
 	path     string // empty when it is not known
 	limit    int64
-	turns    int   // since the size was looked at
 	next     int64 // the size at which to empty it
 	patience time.Duration
 }
@@ -54,10 +51,9 @@ func (w *wal) relax() { w.next, w.patience = w.limit, walPatience }
 // made, with twice the patience, when the WAL is twice as large.
 func (s *Store) boundWAL() {
 	w := &s.wal
-	if w.turns++; w.path == "" || w.turns < turnsOfWAL {
+	if w.path == "" {
 		return
 	}
-	w.turns = 0
 	if info, err := os.Stat(w.path); err != nil || info.Size() < w.next {
 		return
 	}
