@@ -136,7 +136,7 @@ func TestTheCacheKeepsWhatWasUsedLast(t *testing.T) {
 			for i := range 20 {
 				update(t, r, fmt.Sprint(i), 2)
 			}
-			for i := 19; i >= 0; i-- { // the newest first, for one that grows replaces an older one
+			for i := 19; i >= 0; i-- { // from the newest, because an update makes its aggregate larger, and an older one goes
 				before := s.calls.Load()
 				update(t, r, fmt.Sprint(i), 2)
 				if kept := s.calls.Load() == before; kept != (i >= c.from) {

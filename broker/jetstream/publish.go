@@ -129,13 +129,15 @@ func (p *publication) publish(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if p.lane, err = w.lane(); err != nil {
+	if p.lane, err = w.lane(); errors.Is(err, nats.ErrConnectionClosed) {
 		return errBroken
+	} else if err != nil {
+		return fmt.Errorf("subscribe to the confirmations: %w", err)
 	}
 	defer p.lane.leave()
 	err = p.run(ctx)
 	if errors.Is(err, jetstream.ErrAsyncPublishTimeout) {
-		w.nc.Close() // perhaps it leads nowhere
+		w.nc.Close() // the server may be gone without a word
 	}
 	return err
 }

@@ -18,8 +18,8 @@ const (
 	longestWALPatience = 4 * time.Second
 )
 
-// wal keeps the file of the WAL from growing under readers that overlap. Its fields
-// belong to the one who has the turn to write.
+// wal keeps the file of the WAL from growing under readers that overlap. Only the
+// holder of the turn to write uses its fields.
 type wal struct {
 	path     string // empty when it is not known
 	limit    int64
