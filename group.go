@@ -158,7 +158,7 @@ func (u *update[A]) join(ctx context.Context, g *group) (d decision[A]) {
 	g.members++
 	c, events := u.decideIn(ctx, g, &d)
 	if len(events) == 0 && g.assumed && !d.follows {
-		g.past, g.assumed = nil, false
+		g.past = nil
 		c, events = u.decideIn(ctx, g, &d)
 	}
 	if len(events) == 0 {
@@ -210,7 +210,7 @@ func (r *Repository[A]) enter(ctx context.Context, id string, g *group) (a A, c 
 		return r.remake(id, g)
 	}
 	a, c, g.past, err = r.load(ctx, id)
-	g.base = c.base()
+	g.base, g.assumed = c.base(), false
 	return a, c, err
 }
 

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/eventus-go/eventus"
 	"github.com/eventus-go/eventus/store/memory"
@@ -158,4 +160,26 @@ func TestAnAggregateThatIsUpdatedOftenStaysInASmallCache(t *testing.T) {
 	if n := s.calls.Load() - before; n != 0 {
 		t.Errorf("%d reads, want none", n)
 	}
+}
+
+// Two updates meet, and others are always faster. The second one has loaded the
+// aggregate itself, so that it has lost a race, and has no try left.
+func TestARaceThatIsLostAfterALoadIsATry(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		appends := 0
+		s := &faulty{Store: memory.New(), beforeAppend: func() error {
+			appends++
+			time.Sleep(time.Millisecond)
+			return &eventus.ConflictError{}
+		}}
+		r := eventus.NewRepository(s, counters, eventus.WithRetries(0, 1))
+		for i, got := range meet(t, r, add(2), add(2)) {
+			if !errors.Is(got.err, eventus.ErrConflict) {
+				t.Errorf("update %d: %v", i, got.err)
+			}
+		}
+		if appends != 2 {
+			t.Errorf("%d appends, want 2", appends)
+		}
+	})
 }

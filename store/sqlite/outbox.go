@@ -49,7 +49,7 @@ func (s *Store) Unpublished(ctx context.Context, after int64, limit int) ([]stor
 		return nil, 0, fmt.Errorf("read the outbox: %w", s.damaged(err))
 	}
 	if err := s.previous(ctx, page); err != nil {
-		return nil, 0, fmt.Errorf("read the outbox: %w", err)
+		return nil, 0, fmt.Errorf("read the outbox: %w", s.damaged(err))
 	}
 	next := after
 	if len(page) > 0 {
